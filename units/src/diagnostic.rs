@@ -1,0 +1,126 @@
+//! A finding: severity, stable code, exact place, message, hint.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The revision is not accepted.
+    Error,
+    /// Accepted; probably not what was meant.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        })
+    }
+}
+
+/// Where in the configuration repository something stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// Path in the repository, with `/`.
+    pub file: String,
+    /// Line, from 1; 0 means the file as a whole.
+    pub line: u32,
+    /// Column in characters, from 1; 0 means the line as a whole.
+    pub column: u32,
+}
+
+/// One finding about the configuration repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Stable code in kebab case, documented in `docs/errors.md`: `unknown-directive`.
+    pub code: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What is wrong with what, in one line.
+    pub message: String,
+    /// What to do about it; empty when nothing can be said.
+    pub hint: String,
+}
+
+impl Diagnostic {
+    /// An error at `place`.
+    #[must_use]
+    pub fn error(code: &str, place: Place, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, place, message)
+    }
+
+    /// A warning at `place`.
+    #[must_use]
+    pub fn warning(code: &str, place: Place, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, place, message)
+    }
+
+    fn new(severity: Severity, code: &str, place: Place, message: impl Into<String>) -> Self {
+        Diagnostic { severity, code: code.to_owned(), place, message: message.into(), hint: String::new() }
+    }
+
+    /// The same finding with a hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Whether it keeps a revision from being accepted.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    /// `units/web.service:7:1: error[unknown-directive]: …`, and the hint on a line of its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { file, line, column } = &self.place;
+        write!(f, "{file}")?;
+        if *line > 0 {
+            write!(f, ":{line}")?;
+        }
+        if *column > 0 {
+            write!(f, ":{column}")?;
+        }
+        write!(f, ": {}[{}]: {}", self.severity, self.code, self.message)?;
+        if !self.hint.is_empty() {
+            write!(f, "\n  hint: {}", self.hint)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why something is so: a stable code for programs, a text for people.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Reason {
+    /// Stable, kebab case: `not-root`.
+    pub code: String,
+    /// One line.
+    pub text: String,
+}
+
+impl Reason {
+    /// A reason from its two halves.
+    #[must_use]
+    pub fn new(code: impl Into<String>, text: impl Into<String>) -> Self {
+        Reason { code: code.into(), text: text.into() }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}

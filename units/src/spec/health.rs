@@ -1,0 +1,27 @@
+//! `HealthCheck*=`, in `[X-Fleet]` or `[Service]`.
+
+use std::time::Duration;
+
+/// A unit's health check as understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthSpec {
+    /// What is asked; `None`: no check.
+    pub check: Option<HealthCheck>,
+    /// `HealthCheckInterval=`; default 10 s.
+    pub interval: Duration,
+    /// `HealthCheckTimeout=`; default 2 s.
+    pub timeout: Duration,
+    /// `HealthCheckRetries=`: failures in a row that make it unhealthy; default 3.
+    pub retries: u32,
+    /// `HealthCheckStartPeriod=`: failures within this time after the start do not count; default 0.
+    pub start_period: Duration,
+}
+
+/// What a health check asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthCheck {
+    /// `HealthCheckURL=`: GET, 2xx is healthy.
+    Url(String),
+    /// `HealthCheckTCP=`: host:port that accepts a connection.
+    Tcp(String),
+}

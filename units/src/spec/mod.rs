@@ -1,0 +1,22 @@
+//! A unit as understood: drop-ins and overlay merged, every value typed.
+//!
+//! ```text
+//! UnitName + EnvironmentName + Bundle --load::load--> UnitSpec + Diagnostics
+//! ```
+//! `directives` is THE table of what is known; `load` drives it; the other files hold one section's types.
+
+pub mod directives;
+pub mod exec;
+pub mod health;
+pub mod load;
+pub mod placement;
+pub mod service;
+pub mod unit;
+pub mod value;
+
+pub use exec::{Directories, ExecCommand, ExecSpec};
+pub use health::{HealthCheck, HealthSpec};
+pub use load::{Context, Loaded, load};
+pub use placement::{DeliveredFile, FilesChange, FleetSection, Instances, Percent, Start};
+pub use service::{KillMode, KillSpec, NotifyAccess, Restart, ServiceSpec, ServiceType};
+pub use unit::{KindSpec, UnitSpec};

@@ -1,0 +1,89 @@
+//! `[X-Fleet]`: placement, rollout, delivery. Keys and defaults are those of the documentation's table.
+
+use crate::selector::Selector;
+use std::time::Duration;
+
+/// `[X-Fleet]` as understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FleetSection {
+    /// `Nodes=`; default all nodes of the environment.
+    pub nodes: Selector,
+    /// `Instances=`; default all.
+    pub instances: Instances,
+    /// `Start=`; default auto.
+    pub start: Start,
+    /// `Strict=`: refuse the unit where something would be unenforced.
+    pub strict: bool,
+    /// `MaxParallel=`: nodes that get a new revision at once; default 25 %.
+    pub max_parallel: Percent,
+    /// `MinHealthySec=`; default 10 s.
+    pub min_healthy: Duration,
+    /// `HealthDeadlineSec=`; default 300 s.
+    pub health_deadline: Duration,
+    /// `Files=`
+    pub files: Vec<DeliveredFile>,
+    /// `FilesChange=`; default auto.
+    pub files_change: FilesChange,
+}
+
+/// `Instances=`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instances {
+    /// On every feasible node.
+    All,
+    /// So many: a template runs 1…N, a plain unit runs on N nodes; 0 switches off.
+    Count(u32),
+    /// These instances of a template.
+    Names(Vec<String>),
+}
+
+/// `Start=`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The reconciler starts it.
+    Auto,
+    /// Only an operator or a dependency does.
+    Manual,
+}
+
+/// A number, or a percentage of the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Percent {
+    /// So many.
+    Count(u32),
+    /// So many of a hundred; at least 1.
+    Percent(u32),
+}
+
+impl Percent {
+    /// How many of `total` this is; at least 1.
+    #[must_use]
+    pub fn of(self, total: usize) -> usize {
+        match self {
+            Percent::Count(count) => (count as usize).max(1),
+            Percent::Percent(percent) => (total * percent as usize / 100).max(1),
+        }
+    }
+}
+
+/// One `SRC[:DEST]` of `Files=`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveredFile {
+    /// Path below `files/` in the repository; a folder delivers all below it.
+    pub source: String,
+    /// Absolute path where it is bound; `None`: it appears under `$FLEET_FILES`.
+    pub destination: Option<String>,
+}
+
+/// `FilesChange=`: what a changed delivered file does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilesChange {
+    /// Reload if the unit can, else restart.
+    Auto,
+    /// Reload.
+    Reload,
+    /// Restart.
+    Restart,
+    /// Nothing.
+    None,
+}

@@ -1,0 +1,79 @@
+//! `[Unit]` and `[Install]`, and what every kind of unit has (systemd.unit(5)).
+
+use super::{FleetSection, HealthSpec, ServiceSpec};
+use crate::ids::{Sha256Digest, UnitName};
+use crate::status::Unenforced;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// One unit as understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitSpec {
+    /// Its name; never a template.
+    pub name: UnitName,
+    /// `Description=`; empty when not given.
+    pub description: String,
+    /// `Requires=`, and RequiredBy= of others.
+    pub requires: BTreeSet<UnitName>,
+    /// `Requisite=`
+    pub requisite: BTreeSet<UnitName>,
+    /// `Wants=`
+    pub wants: BTreeSet<UnitName>,
+    /// `BindsTo=`
+    pub binds_to: BTreeSet<UnitName>,
+    /// `PartOf=`
+    pub part_of: BTreeSet<UnitName>,
+    /// `Conflicts=`
+    pub conflicts: BTreeSet<UnitName>,
+    /// `After=`: these start before this one.
+    pub after: BTreeSet<UnitName>,
+    /// `Before=`: this one starts before these.
+    pub before: BTreeSet<UnitName>,
+    /// `OnFailure=`
+    pub on_failure: BTreeSet<UnitName>,
+    /// `OnSuccess=`
+    pub on_success: BTreeSet<UnitName>,
+    /// `StartLimitIntervalSec=`; zero switches the limit off. Default 10 s.
+    pub start_limit_interval: Duration,
+    /// `StartLimitBurst=`: starts allowed within the interval. Default 5.
+    pub start_limit_burst: u32,
+    /// `WantedBy=`: targets that pull it in.
+    pub wanted_by: BTreeSet<UnitName>,
+    /// `RequiredBy=`
+    pub required_by: BTreeSet<UnitName>,
+    /// `Alias=`: further names.
+    pub alias: BTreeSet<UnitName>,
+    /// What the kind adds.
+    pub kind: KindSpec,
+    /// `[X-Fleet]`
+    pub fleet: FleetSection,
+    /// `HealthCheck*=`
+    pub health: HealthSpec,
+    /// Directives accepted but not put into effect, whatever the host (`not-built-yet`).
+    /// What one host lacks is added by its node.
+    pub unenforced: Vec<Unenforced>,
+    /// The effective values as written, by (section, key), resets applied: what a change is compared by.
+    pub values: BTreeMap<(String, String), Vec<String>>,
+    /// Delivered files (`Files=`): path below `files/` to the digest of its content.
+    pub delivered: BTreeMap<String, Sha256Digest>,
+}
+
+/// What the kind of unit adds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KindSpec {
+    /// Processes.
+    Service(Box<ServiceSpec>),
+    /// A group; active as soon as it is started.
+    Target,
+}
+
+impl UnitSpec {
+    /// The service part; `None` for other kinds.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceSpec> {
+        match &self.kind {
+            KindSpec::Service(service) => Some(service),
+            KindSpec::Target => None,
+        }
+    }
+}
