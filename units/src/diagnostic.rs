@@ -65,6 +65,12 @@ impl Diagnostic {
         Self::new(Severity::Warning, code, place, message)
     }
 
+    /// A note at `place`.
+    #[must_use]
+    pub fn note(code: &str, place: Place, message: impl Into<String>) -> Self {
+        Self::new(Severity::Note, code, place, message)
+    }
+
     fn new(severity: Severity, code: &str, place: Place, message: impl Into<String>) -> Self {
         Diagnostic { severity, code: code.to_owned(), place, message: message.into(), hint: String::new() }
     }
@@ -122,5 +128,32 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
+    }
+}
+
+/// The entry of `known` that `wanted` was most likely meant to be, compared without regard to case; `None` when
+/// nothing is near: more than one edit in three characters apart.
+pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = wanted.to_lowercase();
+    let limit = (wanted.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_known_word_is_suggested_and_nothing_when_all_are_far() {
+        let known = ["ExecStart", "ExecStartPre", "ExecStop", "User"];
+        assert_eq!(did_you_mean("ExecStrat", known), Some("ExecStart"));
+        assert_eq!(did_you_mean("execstart", known), Some("ExecStart"));
+        assert_eq!(did_you_mean("Usr", known), Some("User"));
+        assert_eq!(did_you_mean("Frobnicate", known), None);
     }
 }

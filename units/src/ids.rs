@@ -395,7 +395,18 @@ mod tests {
 
     #[test]
     fn unit_names_that_could_leave_a_folder_or_break_a_line_are_refused() {
-        for text in ["", "web", ".service", "@.service", "../x.service", "a/b.service", "a b.service", "a\n.service", "x.mount", "ä.service"] {
+        for text in [
+            "",
+            "web",
+            ".service",
+            "@.service",
+            "../x.service",
+            "a/b.service",
+            "a b.service",
+            "a\n.service",
+            "x.mount",
+            "ä.service",
+        ] {
             assert!(text.parse::<UnitName>().is_err(), "{text:?}");
         }
         assert!(format!("{}.service", "a".repeat(247)).parse::<UnitName>().is_ok());

@@ -1,24 +1,303 @@
 //! Label selectors: `role=web,zone in (a,b),!gpu`.
+//!
+//! ```text
+//! selector    = [ requirement { "," requirement } ]
+//! requirement = KEY | "!" KEY | KEY ("=" | "==" | "!=") VALUE | KEY ("in" | "notin") "(" VALUE { "," VALUE } ")"
+//! ```
+//! The meaning is that of Kubernetes' label selectors: `!=` and `notin` also match where the label is absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::str::FromStr;
 
 /// A conjunction of requirements on labels; the empty one matches every node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selector;
+pub struct Selector {
+    /// All of them must hold.
+    pub requirements: Vec<Requirement>,
+}
+
+/// One condition on one label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The label's name.
+    pub key: String,
+    /// What must be true of its value.
+    pub test: Test,
+}
+
+/// What a requirement asks of a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// `key`: it is there.
+    Exists,
+    /// `!key`: it is not there.
+    Absent,
+    /// `key=value`
+    Equals(String),
+    /// `key!=value`; true where it is absent.
+    Differs(String),
+    /// `key in (a,b)`
+    In(BTreeSet<String>),
+    /// `key notin (a,b)`; true where it is absent.
+    NotIn(BTreeSet<String>),
+}
+
+/// Why a text is no selector.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column {column}: {message}")]
+pub struct SelectorError {
+    /// Where in the text, in characters from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub message: String,
+}
 
 impl Selector {
     /// Whether `labels` fulfil every requirement.
     #[must_use]
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let _ = labels;
-        unimplemented!()
+        self.requirements.iter().all(|requirement| requirement.test.holds(labels.get(&requirement.key)))
     }
 }
 
+impl Test {
+    fn holds(&self, value: Option<&String>) -> bool {
+        match self {
+            Test::Exists => value.is_some(),
+            Test::Absent => value.is_none(),
+            Test::Equals(wanted) => value == Some(wanted),
+            Test::Differs(unwanted) => value != Some(unwanted),
+            Test::In(wanted) => value.is_some_and(|value| wanted.contains(value)),
+            Test::NotIn(unwanted) => value.is_none_or(|value| !unwanted.contains(value)),
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    /// In the grammar above, so that parsing gives the same selector.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Requirement { key, test }) in self.requirements.iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            match test {
+                Test::Exists => f.write_str(key)?,
+                Test::Absent => write!(f, "!{key}")?,
+                Test::Equals(value) => write!(f, "{key}={value}")?,
+                Test::Differs(value) => write!(f, "{key}!={value}")?,
+                Test::In(values) => write!(f, "{key} in ({})", list(values))?,
+                Test::NotIn(values) => write!(f, "{key} notin ({})", list(values))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn list(values: &BTreeSet<String>) -> String {
+    values.iter().map(String::as_str).collect::<Vec<_>>().join(",")
+}
+
 impl FromStr for Selector {
-    type Err = String;
-    fn from_str(_: &str) -> Result<Self, String> {
-        unimplemented!()
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, SelectorError> {
+        let mut parser = Parser { text, offset: 0 };
+        let mut requirements = Vec::new();
+        parser.skip_space();
+        if parser.rest().is_empty() {
+            return Ok(Selector::default());
+        }
+        loop {
+            requirements.push(parser.requirement()?);
+            if parser.rest().is_empty() {
+                return Ok(Selector { requirements });
+            }
+            if !parser.take(",") {
+                return Err(parser.error("a comma must stand between two requirements"));
+            }
+        }
+    }
+}
+
+/// A cursor over the text; every method leaves it behind white space.
+struct Parser<'a> {
+    text: &'a str,
+    offset: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.offset..]
+    }
+
+    fn skip_space(&mut self) {
+        let rest = self.rest();
+        self.offset += rest.len() - rest.trim_start().len();
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        let found = self.rest().starts_with(token);
+        if found {
+            self.offset += token.len();
+            self.skip_space();
+        }
+        found
+    }
+
+    fn error(&self, message: impl Into<String>) -> SelectorError {
+        SelectorError { column: self.text[..self.offset].chars().count() + 1, message: message.into() }
+    }
+
+    fn requirement(&mut self) -> Result<Requirement, SelectorError> {
+        let negated = self.take("!");
+        let key = self.word("a label name")?;
+        let test = if negated { Test::Absent } else { self.test()? };
+        Ok(Requirement { key, test })
+    }
+
+    fn test(&mut self) -> Result<Test, SelectorError> {
+        if self.take("!=") {
+            return Ok(Test::Differs(self.word("a value")?));
+        }
+        if self.take("==") || self.take("=") {
+            return Ok(Test::Equals(self.word("a value")?));
+        }
+        let rest = self.rest();
+        let operator = &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len())];
+        match operator {
+            "in" => self.take(operator).then(|| self.values()).expect("it stands there").map(Test::In),
+            "notin" => self.take(operator).then(|| self.values()).expect("it stands there").map(Test::NotIn),
+            "" => Ok(Test::Exists),
+            other => Err(self.error(format!("{other:?} is no operator; there are = != in notin"))),
+        }
+    }
+
+    fn values(&mut self) -> Result<BTreeSet<String>, SelectorError> {
+        if !self.take("(") {
+            return Err(self.error("a list of values in parentheses must follow"));
+        }
+        let mut values = BTreeSet::new();
+        loop {
+            values.insert(self.word("a value")?);
+            if self.take(")") {
+                return Ok(values);
+            }
+            if !self.take(",") {
+                return Err(self.error("a comma or a closing parenthesis must follow"));
+            }
+        }
+    }
+
+    /// Label names and values: letters, digits and `-_./`, at most 253 bytes, as in Kubernetes.
+    fn word(&mut self, what: &str) -> Result<String, SelectorError> {
+        let rest = self.rest();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        let length = rest.find(|c| !allowed(c)).unwrap_or(rest.len());
+        match length {
+            0 => {
+                let found = rest.chars().next().map_or("the end".to_owned(), |c| format!("{c:?}"));
+                Err(self
+                    .error(format!("{what} must stand here, not {found} (letters, digits and - _ . / are allowed)")))
+            }
+            254.. => Err(self.error(format!("{what} has at most 253 characters"))),
+            _ => {
+                let word = rest[..length].to_owned();
+                self.offset += length;
+                self.skip_space();
+                Ok(word)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn matches(selector: &str, pairs: &[(&str, &str)]) -> bool {
+        selector.parse::<Selector>().unwrap().matches(&labels(pairs))
+    }
+
+    #[test]
+    fn every_requirement_must_hold() {
+        let web = [("role", "web"), ("zone", "a")];
+        assert!(matches("", &web));
+        assert!(matches(" role = web , zone in ( a, b ), !gpu ", &web));
+        assert!(!matches("role=web,zone in (b,c)", &web));
+        assert!(!matches("role=web,!zone", &web));
+        assert!(matches("role", &web));
+        assert!(!matches("gpu", &web));
+        assert!(matches("role==web", &web));
+    }
+
+    #[test]
+    fn negative_tests_also_match_where_the_label_is_absent() {
+        assert!(matches("role!=db", &[]));
+        assert!(matches("role notin (db,cache)", &[]));
+        assert!(!matches("role!=db", &[("role", "db")]));
+        assert!(!matches("role notin (db,cache)", &[("role", "cache")]));
+    }
+
+    #[test]
+    fn labels_whose_names_begin_like_an_operator_are_labels() {
+        assert!(matches("in in (in)", &[("in", "in")]));
+        assert!(matches("notin,in", &[("in", ""), ("notin", "")]));
+    }
+
+    #[test]
+    fn an_error_says_the_column() {
+        for (text, column) in [
+            ("role=", 6),
+            ("role=web zone=a", 10),
+            ("a,,b", 3),
+            ("zone in a", 9),
+            ("zone in (a", 11),
+            ("zone in ()", 10),
+            ("zone is (a)", 6),
+            ("ä=b", 1),
+            ("a=ä", 3),
+            ("!", 2),
+            ("a=b,", 5),
+            ("a=b\n", 0),
+        ] {
+            let found = text.parse::<Selector>().err().map_or(0, |error| error.column);
+            assert_eq!(found, column, "{text:?}");
+        }
+    }
+
+    fn word() -> impl Strategy<Value = String> {
+        "[a-zA-Z0-9._/-]{1,8}"
+    }
+
+    fn test() -> impl Strategy<Value = Test> {
+        let set = || proptest::collection::btree_set(word(), 1..4);
+        prop_oneof![
+            Just(Test::Exists),
+            Just(Test::Absent),
+            word().prop_map(Test::Equals),
+            word().prop_map(Test::Differs),
+            set().prop_map(Test::In),
+            set().prop_map(Test::NotIn),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_printed_selector_parses_back(parts in proptest::collection::vec((word(), test()), 0..5)) {
+            let requirements = parts.into_iter().map(|(key, test)| Requirement { key, test }).collect();
+            let selector = Selector { requirements };
+            prop_assert_eq!(selector.to_string().parse::<Selector>().unwrap(), selector);
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".{0,40}") {
+            let _ = text.parse::<Selector>();
+        }
     }
 }

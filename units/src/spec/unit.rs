@@ -13,7 +13,9 @@ pub struct UnitSpec {
     pub name: UnitName,
     /// `Description=`; empty when not given.
     pub description: String,
-    /// `Requires=`, and RequiredBy= of others.
+    /// `Documentation=`: URIs.
+    pub documentation: Vec<String>,
+    /// `Requires=`; `fleet::compile` adds nothing: `RequiredBy=` of others stands in their own `required_by`.
     pub requires: BTreeSet<UnitName>,
     /// `Requisite=`
     pub requisite: BTreeSet<UnitName>,
@@ -43,6 +45,8 @@ pub struct UnitSpec {
     pub required_by: BTreeSet<UnitName>,
     /// `Alias=`: further names.
     pub alias: BTreeSet<UnitName>,
+    /// Timers and sockets of the set that start it: then it is not started by itself.
+    pub triggered_by: BTreeSet<UnitName>,
     /// What the kind adds.
     pub kind: KindSpec,
     /// `[X-Fleet]`
