@@ -1,1 +1,274 @@
-//! stored
+//! The assignment a node acts on, durable before it acts: what it boots from when the coordinator is away.
+//!
+//! ```text
+//! STATE/assignment.pb          v1::Manifest, replaced whole
+//! STATE/bundles/<digest>.pb    v1::Bundle, written before the assignment that names it, removed after
+//! STATE/holds.json             holds by unit
+//! ```
+
+use fleet_proto::convert::WireError;
+use fleet_proto::v1;
+use fleet_units::assignment::NodeAssignment;
+use fleet_units::bundle::Bundle;
+use fleet_units::ids::{UnitDigest, UnitName};
+use fleet_units::status::Hold;
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Calls of fsync and fdatasync this process made through this module; for benchmarks and metrics.
+pub static SYNCS: AtomicU64 = AtomicU64::new(0);
+
+/// Why the stored assignment could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredError {
+    /// The disk said no.
+    #[error("{operation} {path}")]
+    Io {
+        /// `read`, `write`, `list`.
+        operation: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is not what this version wrote.
+    #[error("{path} is damaged: {why}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The assignment names a bundle that is not there.
+    #[error("{unit} needs bundle {digest}, which is not in {folder}")]
+    MissingBundle {
+        /// The unit.
+        unit: UnitName,
+        /// Its bundle.
+        digest: UnitDigest,
+        /// Where it should be.
+        folder: PathBuf,
+    },
+}
+
+/// An assignment with all its bundles.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// What this node shall run.
+    pub assignment: Arc<NodeAssignment>,
+    /// Every bundle it names.
+    pub bundles: Arc<BTreeMap<UnitDigest, Arc<Bundle>>>,
+}
+
+/// The files of one node's assignment.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    state: PathBuf,
+}
+
+impl Folder {
+    /// The files below `state`; makes the folder for bundles.
+    pub fn open(state: &Path) -> Result<Folder, StoredError> {
+        let folder = Folder { state: state.to_owned() };
+        let bundles = folder.bundles();
+        fs::create_dir_all(&bundles).map_err(io_error("make", &bundles))?;
+        Ok(folder)
+    }
+
+    fn bundles(&self) -> PathBuf {
+        self.state.join("bundles")
+    }
+
+    fn bundle_path(&self, digest: &UnitDigest) -> PathBuf {
+        self.bundles().join(format!("{digest}.pb"))
+    }
+
+    fn assignment_path(&self) -> PathBuf {
+        self.state.join("assignment.pb")
+    }
+
+    fn holds_path(&self) -> PathBuf {
+        self.state.join("holds.json")
+    }
+
+    /// The stored assignment; `None` when there never was one. Damage is an error: the caller decides to set it aside.
+    pub fn load(&self) -> Result<Option<Stored>, StoredError> {
+        let path = self.assignment_path();
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        let manifest = v1::Manifest::decode(&bytes[..]).map_err(damaged(&path))?;
+        let assignment: NodeAssignment = manifest.try_into().map_err(damaged::<WireError>(&path))?;
+        let mut bundles = BTreeMap::new();
+        for (unit, entry) in &assignment.units {
+            if bundles.contains_key(&entry.digest) {
+                continue;
+            }
+            let bundle = self.load_bundle(&entry.digest)?.ok_or_else(|| StoredError::MissingBundle {
+                unit: unit.clone(),
+                digest: entry.digest,
+                folder: self.bundles(),
+            })?;
+            bundles.insert(entry.digest, Arc::new(bundle));
+        }
+        Ok(Some(Stored { assignment: Arc::new(assignment), bundles: Arc::new(bundles) }))
+    }
+
+    fn load_bundle(&self, digest: &UnitDigest) -> Result<Option<Bundle>, StoredError> {
+        let path = self.bundle_path(digest);
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        let wire = v1::Bundle::decode(&bytes[..]).map_err(damaged(&path))?;
+        wire.try_into().map(Some).map_err(damaged::<WireError>(&path))
+    }
+
+    /// Makes `next` durable: first the bundles that are not stored yet, then, in one rename, the assignment. After it
+    /// returns a crash comes back with `next`; if it fails, with what was there before.
+    pub fn save(&self, next: &Stored) -> Result<(), StoredError> {
+        let mut wrote = false;
+        for (digest, bundle) in next.bundles.iter() {
+            let path = self.bundle_path(digest);
+            if !path.exists() {
+                write_file(&path, &v1::Bundle::from(bundle.as_ref()).encode_to_vec())
+                    .map_err(io_error("write", &path))?;
+                wrote = true;
+            }
+        }
+        if wrote {
+            let folder = self.bundles();
+            sync_folder(&folder).map_err(io_error("sync", &folder))?;
+        }
+        let path = self.assignment_path();
+        let manifest = v1::Manifest::from(next.assignment.as_ref()).encode_to_vec();
+        write_durably(&path, &manifest).map_err(io_error("write", &path))
+    }
+
+    /// Removes bundles that `current` does not name. Failing to is no harm, so nothing is said.
+    pub fn prune(&self, current: &Stored) {
+        let keep: BTreeSet<PathBuf> = current.bundles.keys().map(|digest| self.bundle_path(digest)).collect();
+        let Ok(entries) = fs::read_dir(self.bundles()) else { return };
+        for entry in entries.flatten() {
+            if !keep.contains(&entry.path()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Sets a damaged assignment aside; returns where it went.
+    pub fn set_aside(&self) -> io::Result<PathBuf> {
+        let to = self.state.join("assignment.damaged");
+        fs::rename(self.assignment_path(), &to)?;
+        Ok(to)
+    }
+
+    /// Holds by unit.
+    pub fn load_holds(&self) -> Result<BTreeMap<UnitName, Hold>, StoredError> {
+        let path = self.holds_path();
+        match read_if_there(&path)? {
+            None => Ok(BTreeMap::new()),
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(damaged(&path)),
+        }
+    }
+
+    /// Replaces the stored holds, durably.
+    pub fn save_holds(&self, holds: &BTreeMap<UnitName, Hold>) -> Result<(), StoredError> {
+        let path = self.holds_path();
+        let text = serde_json::to_vec(holds).expect("holds are strings and numbers");
+        write_durably(&path, &text).map_err(io_error("write", &path))
+    }
+}
+
+fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoredError {
+    let path = path.to_owned();
+    move |source| StoredError::Io { operation, path, source }
+}
+
+fn damaged<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> StoredError {
+    let path = path.to_owned();
+    move |error| StoredError::Damaged { path, why: error.to_string() }
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StoredError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoredError::Io { operation: "read", path: path.to_owned(), source }),
+    }
+}
+
+/// Replaces `path` by a file with `bytes`, durable on return: temporary file, fdatasync, rename, fsync of the folder.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_file(path, bytes)?;
+    sync_folder(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// As [`write_durably`], but the new name itself is durable only once the folder is synced.
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    let mut file = File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    SYNCS.fetch_add(1, Ordering::Relaxed);
+    fs::rename(&temporary, path)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    SYNCS.fetch_add(1, Ordering::Relaxed);
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fleet_units::assignment::AssignedUnit;
+    use fleet_units::bundle::SourceFile;
+    use fleet_units::ids::{Epoch, Generation};
+
+    fn stored(generation: u64, text: &str) -> Stored {
+        let file = SourceFile::new(false, text.as_bytes());
+        let bundle = Bundle { files: [("units/web.service".to_owned(), file)].into() };
+        let digest = bundle.digest();
+        let entry = AssignedUnit { digest, revision: "a".repeat(40).parse().unwrap() };
+        let assignment = NodeAssignment {
+            environment: "test".parse().unwrap(),
+            node: "test-1".parse().unwrap(),
+            epoch: Epoch(1),
+            generation: Generation(generation),
+            revision: "a".repeat(40).parse().unwrap(),
+            units: [("web.service".parse().unwrap(), entry)].into(),
+        };
+        Stored { assignment: Arc::new(assignment), bundles: Arc::new([(digest, Arc::new(bundle))].into()) }
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded_and_old_bundles_go() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::open(state.path()).unwrap();
+        assert!(folder.load().unwrap().is_none());
+        folder.save(&stored(1, "one")).unwrap();
+        let second = stored(2, "two");
+        folder.save(&second).unwrap();
+        folder.prune(&second);
+        let loaded = folder.load().unwrap().unwrap();
+        assert_eq!(loaded.assignment, second.assignment);
+        assert_eq!(loaded.bundles, second.bundles);
+        assert_eq!(fs::read_dir(folder.bundles()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_or_missing_bundle_is_named() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::open(state.path()).unwrap();
+        let one = stored(1, "one");
+        folder.save(&one).unwrap();
+        let path = folder.bundle_path(one.bundles.keys().next().unwrap());
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert!(matches!(folder.load(), Err(StoredError::Damaged { .. })));
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(folder.load(), Err(StoredError::MissingBundle { .. })));
+    }
+}

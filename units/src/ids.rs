@@ -61,6 +61,11 @@ macro_rules! text_id {
                 id.0
             }
         }
+        impl From<&$name> for String {
+            fn from(id: &$name) -> String {
+                id.0.clone()
+            }
+        }
     };
 }
 
