@@ -1,1 +1,5 @@
-//! keeper
+//! The process that outlives the agent: the supervisor.
+
+pub(crate) mod frame;
+
+pub use frame::FrameError;
