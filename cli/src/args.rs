@@ -1,0 +1,116 @@
+//! The command line: global flags, and one variant per verb.
+//!
+//! Every flag `--foo-bar` has the variable `FLEET_FOO_BAR`; the flag wins. A test holds us to that.
+
+use crate::commands;
+use crate::error::CommandResult;
+use crate::output::{Format, Output};
+use clap::{Parser, Subcommand};
+
+/// Run programs on many hosts from a git repository.
+#[derive(Debug, Parser)]
+#[command(name = "fleet", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// The context to use; see `fleet context list`
+    #[arg(long, env = "FLEET_CONTEXT", global = true, value_name = "NAME", hide_env = true)]
+    context: Option<String>,
+    /// How results are written to stdout
+    #[arg(short, long, env = "FLEET_OUTPUT", global = true, value_name = "FORMAT", hide_env = true)]
+    #[arg(default_value = "table", hide_default_value = true)]
+    output: Format,
+}
+
+/// What every verb is given.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// `--context`, if given.
+    pub(crate) context: Option<String>,
+    /// Where and how results are written.
+    pub(crate) output: Output,
+}
+
+impl App {
+    /// Runs `future` to its end on a runtime of this thread alone.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = CommandResult<T>>) -> CommandResult<T> {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| crate::error::CommandError::because("cannot start the async runtime", error))?
+            .block_on(future)
+    }
+}
+
+impl Args {
+    /// What the global flags say.
+    pub(crate) fn app(&self) -> App {
+        App { context: self.global.context.clone(), output: Output::detect(self.global.output) }
+    }
+}
+
+/// `-e, --environment` of verbs that can do without.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct EnvironmentFilter {
+    /// Only this environment
+    #[arg(short, long, env = "FLEET_ENVIRONMENT", value_name = "ENV", hide_env = true)]
+    pub(crate) environment: Option<String>,
+}
+
+/// The verbs, one file each in `commands/`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Completions(commands::completions::Arguments),
+    Context(commands::context::Arguments),
+}
+
+impl Command {
+    pub(crate) fn run(self, app: &App) -> CommandResult {
+        match self {
+            Command::Completions(arguments) => commands::completions::run(&arguments, app),
+            Command::Context(arguments) => commands::context::run(arguments, app),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn visit(command: &clap::Command, check: &mut impl FnMut(&clap::Command, &clap::Arg)) {
+        command.get_arguments().for_each(|argument| check(command, argument));
+        command.get_subcommands().for_each(|sub| visit(sub, check));
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_its_variable_and_every_argument_its_help() {
+        visit(&Args::command(), &mut |command, argument| {
+            let place = format!("{} {}", command.get_name(), argument.get_id());
+            assert!(argument.get_help().is_some(), "{place} has no help");
+            let Some(long) = argument.get_long().filter(|long| !["help", "version"].contains(long)) else { return };
+            let wanted = format!("FLEET_{}", long.to_uppercase().replace('-', "_"));
+            assert_eq!(argument.get_env().and_then(|name| name.to_str()), Some(wanted.as_str()), "{place}");
+        });
+    }
+
+    #[test]
+    fn every_verb_says_what_it_does() {
+        fn check(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Args::command());
+    }
+}
