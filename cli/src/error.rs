@@ -158,16 +158,9 @@ struct Because {
     cause: Box<dyn Error + Send + Sync>,
 }
 
-/// `did you mean a or b?` for the names in `known` that are near `wanted`; `None` when none is.
+/// `did you mean production?` for the nearest of `known`; `None` when none is near.
 pub(crate) fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let mut near: Vec<(f64, &str)> = known
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(wanted, name), name))
-        .filter(|(score, _)| *score > 0.8)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
-    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
+    fleet_units::diagnostic::did_you_mean(wanted, known).map(|name| format!("did you mean {name}?"))
 }
 
 #[cfg(test)]
@@ -179,12 +172,5 @@ mod tests {
         let io = std::io::Error::other(std::io::Error::other("disk on fire"));
         let error = CommandError::because("cannot write x", io);
         assert_eq!(error.causes(), ["disk on fire"]);
-    }
-
-    #[test]
-    fn near_names_are_offered_nearest_first() {
-        let hint = did_you_mean("prodution", ["develop", "test", "production"]);
-        assert_eq!(hint.as_deref(), Some("did you mean production?"));
-        assert_eq!(did_you_mean("xyz", ["develop", "test"]), None);
     }
 }

@@ -115,11 +115,12 @@ fn parse_moment_at(text: &str, now: &jiff::Zoned) -> Result<u64, String> {
     if let Ok(instant) = text.parse::<Instant>() {
         return micros(instant);
     }
-    if let Ok(time) = text.parse::<jiff::civil::Time>() {
-        return civil(now.date().to_datetime(time), now);
-    }
+    // Dates first, and times only with a colon: else the time's parser reads 2026-13-01 as 20:26 with an offset.
     if let Ok(datetime) = text.parse::<jiff::civil::DateTime>() {
         return civil(datetime, now);
+    }
+    if let Some(time) = text.contains(':').then(|| text.parse::<jiff::civil::Time>().ok()).flatten() {
+        return civil(now.date().to_datetime(time), now);
     }
     Err("write a span before now (10m), a time of today (12:00), or a date and time (2026-11-20 12:00:00)".to_owned())
 }

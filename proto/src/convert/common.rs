@@ -238,7 +238,11 @@ impl TryFrom<v1::Diagnostic> for Diagnostic {
 
 impl From<Step> for v1::PlanStep {
     fn from(step: Step) -> Self {
-        v1::PlanStep { unit: step.unit.into(), action: step.action.as_str().to_owned(), reason: step.reason.text }
+        v1::PlanStep {
+            unit: step.unit.into(),
+            action: step.action.as_str().to_owned(),
+            reason: Some(step.reason.into()),
+        }
     }
 }
 
