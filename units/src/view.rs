@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn each_state_of_one_unit_has_its_word() {
-        use ActiveState::{Activating, Active, Deactivating, Failed, Inactive, Reloading};
+        use ActiveState::{Activating, Deactivating, Failed, Inactive, Reloading};
         use EnvironmentState::{Converged, Converging, Degraded};
         let triggered = |view| with(view, |unit| unit.wanted = false);
         let health = |health| with(running(), |unit| unit.health = health);
