@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod ids;
 pub mod jobs;
 pub mod lifecycle;
+pub mod log_frame;
 pub mod log_record;
 pub mod plan;
 pub mod promotion;
