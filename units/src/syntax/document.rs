@@ -1,0 +1,436 @@
+//! A unit file as written: sections, assignments and comments with their places; prints back byte for byte.
+
+use super::WHITESPACE;
+use super::lines::{Line, lines, readable};
+use crate::diagnostic::{Diagnostic, Place};
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Longest logical line, continuations joined, in bytes (128 KiB; systemd allows 1 MiB).
+const MAX_LINE: usize = 128 << 10;
+/// Most assignments of one file.
+const MAX_ASSIGNMENTS: usize = 10_000;
+
+/// A unit file or drop-in as written.
+#[derive(Clone, Debug)]
+pub struct Document {
+    file: Arc<str>,
+    source: Box<str>,
+    items: Vec<Item>,
+}
+
+/// What parsing a file gives.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// `None` when the bytes are no text (not UTF-8, control characters, too large).
+    pub document: Option<Document>,
+    /// In the order of lines.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One piece of a document; the ranges of all pieces cover the source without a gap.
+#[derive(Clone, Debug)]
+struct Item {
+    range: Range<usize>,
+    content: Content,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    /// A blank line or a comment.
+    Trivia,
+    Section(Section),
+    Assignment(Assignment),
+    /// Neither; a diagnostic says what is wrong.
+    Garbage,
+}
+
+/// A section header, `[Unit]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Without the brackets.
+    pub name: Box<str>,
+    /// From 1.
+    pub line: u32,
+    /// Of the opening bracket, in characters from 1.
+    pub column: u32,
+}
+
+/// One `Key=value` of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// As written.
+    pub key: Box<str>,
+    /// Continuations joined, outer white space removed.
+    pub value: Box<str>,
+    /// Line of the key, from 1.
+    pub line: u32,
+    /// Column of the key, in characters from 1.
+    pub column: u32,
+    /// Where the pieces of the value stand; at least one.
+    pieces: Pieces,
+}
+
+/// The first piece is kept inline: nearly every value is one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pieces {
+    first: Piece,
+    more: Vec<Piece>,
+}
+
+/// From byte `offset` of the value on, text stands at `line` and `column`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Piece {
+    offset: usize,
+    line: u32,
+    column: u32,
+}
+
+impl Assignment {
+    /// Line and column, from 1, of byte `offset` of the value.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> (u32, u32) {
+        let Pieces { first, more } = &self.pieces;
+        let piece = more.iter().rev().find(|piece| piece.offset <= offset).unwrap_or(first);
+        let end = (0..=offset.min(self.value.len())).rev().find(|end| self.value.is_char_boundary(*end)).unwrap_or(0);
+        (piece.line, piece.column + characters(&self.value[piece.offset.min(end)..end]))
+    }
+}
+
+impl Document {
+    /// Reads `bytes`, the content of `file` (a path in the repository). Everything wrong with the grammar is
+    /// found in one pass.
+    #[must_use]
+    pub fn parse(file: &str, bytes: &[u8]) -> Parsed {
+        match readable(file, bytes) {
+            Ok(text) => {
+                let mut parser = Parser::new(file, text);
+                parser.run();
+                Parsed { document: Some(parser.document), diagnostics: parser.diagnostics }
+            }
+            Err(diagnostic) => Parsed { document: None, diagnostics: vec![diagnostic] },
+        }
+    }
+
+    /// The path it was read from.
+    #[must_use]
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// The section headers, in order.
+    pub fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.items.iter().filter_map(|item| match &item.content {
+            Content::Section(section) => Some(section),
+            Content::Trivia | Content::Assignment(_) | Content::Garbage => None,
+        })
+    }
+
+    /// The assignments that stand in a section, in order, each with its section.
+    pub fn assignments(&self) -> impl Iterator<Item = (&Section, &Assignment)> {
+        let mut current = None;
+        self.items.iter().filter_map(move |item| match &item.content {
+            Content::Section(section) => {
+                current = Some(section);
+                None
+            }
+            Content::Assignment(assignment) => current.map(|section| (section, assignment)),
+            Content::Trivia | Content::Garbage => None,
+        })
+    }
+
+    /// The values `section` gives to `key`, in order, as written.
+    pub fn values<'a>(&'a self, section: &'a str, key: &'a str) -> impl Iterator<Item = &'a Assignment> {
+        self.assignments()
+            .filter(move |(at, assignment)| &*at.name == section && &*assignment.key == key)
+            .map(|(_, assignment)| assignment)
+    }
+
+    /// Whether it says nothing at all: such a file masks (systemd.unit(5)).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.source.is_empty()
+    }
+}
+
+impl fmt::Display for Document {
+    /// The text as it was read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.items.iter().try_for_each(|item| f.write_str(&self.source[item.range.clone()]))
+    }
+}
+
+fn characters(text: &str) -> u32 {
+    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
+}
+
+/// A line whose continuations are being joined.
+struct Pending {
+    start: usize,
+    end: usize,
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    document: Document,
+    diagnostics: Vec<Diagnostic>,
+    /// Whether assignments belong somewhere; an error was told when they do not.
+    in_section: bool,
+    assignments: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn new(file: &str, text: &'a str) -> Self {
+        let document = Document { file: file.into(), source: text.into(), items: Vec::new() };
+        Parser { text, document, diagnostics: Vec::new(), in_section: false, assignments: 0 }
+    }
+
+    /// The line structure of systemd's `config_parse`: comments within a continued line are skipped, an empty
+    /// line ends it, the backslash becomes a space.
+    fn run(&mut self) {
+        let mut pending: Option<Pending> = None;
+        for line in lines(self.text) {
+            let mut text = line.text;
+            if line.start == 0 {
+                text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            }
+            let trimmed = text.trim_start_matches(WHITESPACE);
+            let comment = trimmed.starts_with(['#', ';']);
+            match pending.take() {
+                Some(mut open) if comment => {
+                    open.end = line.end;
+                    pending = Some(open);
+                }
+                Some(open) => pending = self.join(open, line, text),
+                None if comment || trimmed.is_empty() => self.push(line.start..line.end, Content::Trivia),
+                None if continues(text) => {
+                    let open = Pending { start: line.start, end: line.start, text: String::new(), pieces: Vec::new() };
+                    pending = self.join(open, line, text);
+                }
+                None => self.logical(line.start..line.end, text, &[piece(0, &line)]),
+            }
+            if self.assignments > MAX_ASSIGNMENTS {
+                return self.too_many(line);
+            }
+        }
+        if let Some(open) = pending {
+            self.logical(open.start..open.end, &open.text, &open.pieces);
+        }
+    }
+
+    /// Adds `text` to a continued line; gives it back when it goes on.
+    fn join(&mut self, mut open: Pending, line: Line<'_>, text: &str) -> Option<Pending> {
+        open.pieces.push(piece(open.text.len(), &line));
+        open.end = line.end;
+        if continues(text) {
+            open.text.push_str(&text[..text.len() - 1]);
+            open.text.push(' ');
+            if open.text.len() <= MAX_LINE {
+                return Some(open);
+            }
+        } else {
+            open.text.push_str(text);
+        }
+        self.logical(open.start..open.end, &open.text, &open.pieces);
+        None
+    }
+
+    fn push(&mut self, range: Range<usize>, content: Content) {
+        self.document.items.push(Item { range, content });
+    }
+
+    /// One line with its continuations joined: a section header, an assignment, or an error.
+    fn logical(&mut self, range: Range<usize>, text: &str, pieces: &[Piece]) {
+        let start = text.len() - text.trim_start_matches(WHITESPACE).len();
+        let (line, column) = locate(text, pieces, start);
+        let body = text.trim_matches(WHITESPACE);
+        let content = if text.len() > MAX_LINE {
+            self.garbage("line-too-long", line, column, format!("the line has more than {MAX_LINE} bytes"), "")
+        } else if let Some(header) = body.strip_prefix('[') {
+            self.section(header, line, column)
+        } else {
+            self.assignment(text, body, start, pieces)
+        };
+        self.push(range, content);
+    }
+
+    fn section(&mut self, header: &str, line: u32, column: u32) -> Content {
+        // After a broken header nobody knows where the following lines belong: they are not reported again.
+        self.in_section = true;
+        match header.strip_suffix(']') {
+            Some(name) if !name.is_empty() && !name.contains(['[', ']']) => {
+                Content::Section(Section { name: name.into(), line, column })
+            }
+            _ => {
+                let message = format!("[{} is no section header", shown(header));
+                self.garbage("bad-section-header", line, column, message, "a header looks like [Service]")
+            }
+        }
+    }
+
+    fn assignment(&mut self, text: &str, body: &str, start: usize, pieces: &[Piece]) -> Content {
+        let (line, column) = locate(text, pieces, start);
+        let Some((key, value)) = body.split_once('=') else {
+            let message = format!("{:?} is no assignment: there is no \"=\"", shown(body));
+            return self.garbage("missing-equals", line, column, message, "write Key=value, or begin the line with #");
+        };
+        let key = key.trim_end_matches(WHITESPACE);
+        if key.is_empty() {
+            return self.garbage("missing-key", line, column, "no key stands before \"=\"".to_owned(), "");
+        }
+        if !self.in_section {
+            let hint = "begin the file with a header such as [Unit] or [Service]";
+            return self.garbage("no-section", line, column, format!("{:?} stands in no section", shown(key)), hint);
+        }
+        self.assignments += 1;
+        let trimmed = value.trim_start_matches(WHITESPACE);
+        let value_start = start + body.len() - trimmed.len();
+        Content::Assignment(Assignment {
+            key: key.into(),
+            value: trimmed.into(),
+            line,
+            column,
+            pieces: value_pieces(text, pieces, value_start),
+        })
+    }
+
+    fn garbage(&mut self, code: &str, line: u32, column: u32, message: String, hint: &str) -> Content {
+        let place = Place { file: self.document.file.to_string(), line, column };
+        self.diagnostics.push(Diagnostic::error(code, place, message).with_hint(hint));
+        Content::Garbage
+    }
+
+    fn too_many(&mut self, line: Line<'_>) {
+        let message = format!("the file has more than {MAX_ASSIGNMENTS} assignments; the rest is not read");
+        let content = self.garbage("too-many-assignments", line.number, 1, message, "");
+        self.push(line.end..self.text.len(), content);
+    }
+}
+
+/// Whether an unescaped backslash ends the line.
+fn continues(text: &str) -> bool {
+    (text.len() - text.trim_end_matches('\\').len()) % 2 == 1
+}
+
+/// The piece that `line` adds at byte `offset` of a joined text; a byte order mark has no column of its own.
+fn piece(offset: usize, line: &Line<'_>) -> Piece {
+    Piece { offset, line: line.number, column: 1 }
+}
+
+/// Line and column of byte `offset` of a joined text.
+fn locate(text: &str, pieces: &[Piece], offset: usize) -> (u32, u32) {
+    let piece = pieces.iter().rev().find(|piece| piece.offset <= offset).unwrap_or(&pieces[0]);
+    (piece.line, piece.column + characters(&text[piece.offset..offset]))
+}
+
+/// `pieces` of a joined text, moved to be those of the value that begins at byte `start` of it.
+fn value_pieces(text: &str, pieces: &[Piece], start: usize) -> Pieces {
+    let (line, column) = locate(text, pieces, start);
+    let moved = pieces.iter().filter(|piece| piece.offset > start);
+    let more = moved.map(|piece| Piece { offset: piece.offset - start, ..*piece }).collect();
+    Pieces { first: Piece { offset: 0, line, column }, more }
+}
+
+/// Foreign text for a message: not more than 60 characters.
+fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parsed(text: &str) -> (Vec<String>, Vec<String>) {
+        let Parsed { document, diagnostics } = Document::parse("f", text.as_bytes());
+        let document = document.expect("it is text");
+        assert_eq!(document.to_string(), text);
+        let show = |(section, a): (&Section, &Assignment)| {
+            let (line, column) = a.position(0);
+            format!("{}/{}={}@{}:{},{line}:{column}", section.name, a.key, a.value, a.line, a.column)
+        };
+        let errors = diagnostics.iter().map(|d| format!("{}@{}:{}", d.code, d.place.line, d.place.column));
+        (document.assignments().map(show).collect(), errors.collect())
+    }
+
+    #[test]
+    fn assignments_have_section_key_value_and_places() {
+        let (found, errors) = parsed("[A]\n x = 1 \n# c\n; c\n\ny=\n[B]\r\nz==é\r\n");
+        assert_eq!(found, ["A/x=1@2:2,2:6", "A/y=@6:1,6:3", "B/z==é@8:1,8:3"]);
+        assert!(errors.is_empty());
+    }
+
+    #[test]
+    fn a_backslash_joins_lines_and_comments_between_them_are_skipped() {
+        let (found, _) = parsed("[A]\nx=a \\\n# c \\\n  ; c\n  b\\\nc\ny=\\\\\nz=1\\\n\nw=2\n");
+        assert_eq!(found, ["A/x=a    b c@2:1,2:3", "A/y=\\\\@7:1,7:3", "A/z=1@8:1,8:3", "A/w=2@10:1,10:3"]);
+        let document = Document::parse("f", b"[A]\nx=a \\\n  b c\n").document.unwrap();
+        let (_, x) = document.assignments().next().unwrap();
+        assert_eq!(x.position(x.value.find('c').unwrap()), (3, 5));
+        assert_eq!(parsed("[A]\nx=a\\").0, ["A/x=a@2:1,2:3"]);
+    }
+
+    #[test]
+    fn garbage_is_reported_with_line_and_column_and_the_rest_is_read() {
+        let (found, errors) = parsed("x=1\n[A]\n  word\n=1\n[B\ny=2\n[]\n[C]\nz=3");
+        assert_eq!(
+            errors,
+            [
+                "no-section@1:1",
+                "missing-equals@3:3",
+                "missing-key@4:1",
+                "bad-section-header@5:1",
+                "bad-section-header@7:1"
+            ]
+        );
+        assert_eq!(found.last().unwrap(), "C/z=3@9:1,9:3");
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_with_its_place() {
+        let refused = |bytes: &[u8]| {
+            let parsed = Document::parse("f", bytes);
+            assert!(parsed.document.is_none());
+            parsed.diagnostics[0].to_string()
+        };
+        assert!(refused(b"[A]\nx=\0").starts_with("f:2:3: error[control-character]"));
+        assert!(refused(b"[A]\nx=\x1b[1m").starts_with("f:2:3: error[control-character]"));
+        assert!(refused(b"[A]\rx=1").starts_with("f:1:4: error[control-character]"));
+        assert!(refused("[A]\nx=é\u{202e}".as_bytes()).starts_with("f:2:4: error[control-character]"));
+        assert!(refused(b"[A]\nx=\xff").starts_with("f:2:3: error[not-utf8]"));
+        assert!(refused(&vec![b'#'; (1 << 20) + 1]).starts_with("f: error[file-too-large]"));
+    }
+
+    #[test]
+    fn long_lines_and_many_assignments_are_refused() {
+        let long = format!("[A]\nx={}\ny=1\n", "a".repeat(MAX_LINE));
+        assert_eq!(parsed(&long), (vec!["A/y=1@3:1,3:3".into()], vec!["line-too-long@2:1".into()]));
+        let joined = format!("[A]\nx={}", "aaaaaaa\\\n".repeat(MAX_LINE / 8 + 1));
+        assert_eq!(parsed(&joined).1[0], "line-too-long@2:1");
+        let many = format!("[A]\n{}", "x=1\n".repeat(20_000));
+        assert_eq!(parsed(&many).1, ["too-many-assignments@10002:1"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_document_prints_back_what_was_read(text in "([ \\t]{0,2}[#;=a-c\\[\\]\\\\]{0,4}(\\n|\\r\\n)?){0,12}") {
+            let document = Document::parse("f", text.as_bytes()).document.expect("it is text");
+            prop_assert_eq!(document.to_string(), text);
+        }
+
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let parsed = Document::parse("f", &bytes);
+            if let Some(document) = parsed.document {
+                for (_, assignment) in document.assignments() {
+                    for offset in 0..=assignment.value.len() + 1 {
+                        let _ = assignment.position(offset);
+                    }
+                }
+            }
+        }
+    }
+}

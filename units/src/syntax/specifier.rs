@@ -1,0 +1,200 @@
+//! `%i` and its relatives (systemd.unit(5), "Specifiers").
+//!
+//! Those of the unit's name are always known. Those of the host are filled in on the node; the coordinator checks
+//! them and leaves them as written.
+
+use crate::ids::UnitName;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Specifiers that only a host can fill in.
+const HOST: &str = "aAbBCdDEgGhHlLmMoqsStTuUvVwW";
+
+/// What specifiers stand for in one unit on one host.
+#[derive(Clone, Copy, Debug)]
+pub struct Specifiers<'a> {
+    /// The unit.
+    pub name: &'a UnitName,
+    /// By letter; `None` leaves the host's specifiers as written.
+    pub host: Option<&'a BTreeMap<char, String>>,
+}
+
+/// Why a text cannot be expanded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SpecifierError {
+    /// Byte offset in the text, at the percent sign.
+    pub offset: usize,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl Specifiers<'_> {
+    /// `text` with its specifiers filled in; `%%` becomes `%`, a lone `%` at the end stays.
+    ///
+    /// # Errors
+    /// An unknown specifier, one this host has no value for, an instance that cannot be unescaped, and a value with
+    /// a control character.
+    pub fn expand<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, SpecifierError> {
+        if !text.contains('%') {
+            return Ok(Cow::Borrowed(text));
+        }
+        let mut result = String::with_capacity(text.len() + 16);
+        let mut chars = text.char_indices();
+        while let Some((offset, c)) = chars.next() {
+            match (c, chars.clone().next()) {
+                ('%', Some((_, letter))) => {
+                    chars.next();
+                    let value = self.value(letter).map_err(|message| SpecifierError { offset, message })?;
+                    if value.chars().any(char::is_control) {
+                        let message = format!("%{letter} stands for a text with a control character here");
+                        return Err(SpecifierError { offset, message });
+                    }
+                    result.push_str(&value);
+                }
+                _ => result.push(c),
+            }
+        }
+        Ok(Cow::Owned(result))
+    }
+
+    fn value(&self, letter: char) -> Result<Cow<'_, str>, String> {
+        let name = self.name;
+        let instance = name.instance().unwrap_or_default();
+        let last = || name.prefix().rsplit('-').next().unwrap_or_default();
+        Ok(match letter {
+            '%' => "%".into(),
+            'n' => name.as_str().into(),
+            'N' => name.stem().into(),
+            'p' => name.prefix().into(),
+            'P' => unescape(name.prefix())?.into(),
+            'i' => instance.into(),
+            'I' => unescape(instance)?.into(),
+            'j' => last().into(),
+            'J' => unescape(last())?.into(),
+            'f' => unescape_path(if instance.is_empty() { name.prefix() } else { instance })?.into(),
+            _ if HOST.contains(letter) => return self.host_value(letter),
+            'y' | 'Y' => {
+                return Err(format!(
+                    "%{letter} (the unit file's path) means nothing here: units have no file on the node"
+                ));
+            }
+            _ => return Err(format!("%{letter} is no specifier; a percent sign is written %%")),
+        })
+    }
+
+    fn host_value(&self, letter: char) -> Result<Cow<'_, str>, String> {
+        let Some(host) = self.host else {
+            return Ok(format!("%{letter}").into());
+        };
+        match (host.get(&letter), letter) {
+            (Some(value), _) => Ok(value.as_str().into()),
+            // The values of a system manager, systemd.unit(5).
+            (None, 't') => Ok("/run".into()),
+            (None, 'S') => Ok("/var/lib".into()),
+            (None, 'C') => Ok("/var/cache".into()),
+            (None, 'L') => Ok("/var/log".into()),
+            (None, 'E') => Ok("/etc".into()),
+            (None, 'T') => Ok("/tmp".into()),
+            (None, 'V') => Ok("/var/tmp".into()),
+            (None, 'D') => Ok("/usr/share".into()),
+            (None, _) => Err(format!("this host has no value for %{letter}")),
+        }
+    }
+}
+
+/// Undoes `systemd-escape`: `-` becomes `/`, `\x2d` the character with that code.
+///
+/// # Errors
+/// A backslash that begins no `\xHH`, and bytes that are no UTF-8.
+pub fn unescape(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        match first {
+            b'-' => bytes.push(b'/'),
+            b'\\' => {
+                let code =
+                    tail.strip_prefix(b"x").and_then(|hex| hex.get(..2)).and_then(|hex| std::str::from_utf8(hex).ok());
+                let code = code.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+                let Some(code) = code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) else {
+                    return Err(format!("{text:?} cannot be unescaped: a backslash must begin \\xHH"));
+                };
+                bytes.push(code);
+                rest = &tail[3..];
+            }
+            other => bytes.push(*other),
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| format!("{text:?} unescapes to bytes that are not UTF-8"))
+}
+
+/// As `systemd-escape --unescape --path`: an absolute path.
+fn unescape_path(text: &str) -> Result<String, String> {
+    if text == "-" {
+        return Ok("/".to_owned());
+    }
+    Ok(format!("/{}", unescape(text)?.trim_start_matches('/')))
+}
+
+/// As `systemd-escape`: `/` becomes `-`; all but letters, digits, `:`, `_` and a dot that is not first `\xHH`.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b'/' => result.push('-'),
+            b':' | b'_' => result.push(char::from(byte)),
+            b'.' if index > 0 => result.push('.'),
+            _ if byte.is_ascii_alphanumeric() => result.push(char::from(byte)),
+            _ => result.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn expand(name: &str, text: &str) -> Result<String, String> {
+        let name = name.parse().unwrap();
+        let specifiers = Specifiers { name: &name, host: None };
+        specifiers.expand(text).map(Cow::into_owned).map_err(|error| format!("{}: {}", error.offset, error.message))
+    }
+
+    #[test]
+    fn specifiers_of_the_name_are_filled_in() {
+        let name = r"foo-bar@a-b\x2dc.service";
+        assert_eq!(expand(name, "%n|%N|%p|%i").unwrap(), r"foo-bar@a-b\x2dc.service|foo-bar@a-b\x2dc|foo-bar|a-b\x2dc");
+        assert_eq!(expand(name, "%P|%I|%j|%J|%f|%%i").unwrap(), "foo/bar|a/b-c|bar|bar|/a/b-c|%i");
+        assert_eq!(expand("web.service", "[%i] %f %").unwrap(), "[] /web %");
+    }
+
+    #[test]
+    fn specifiers_of_the_host_stay_on_the_coordinator_and_are_filled_in_on_the_node() {
+        assert_eq!(expand("a.service", "%H %t/x").unwrap(), "%H %t/x");
+        let name: UnitName = "a.service".parse().unwrap();
+        let host = BTreeMap::from([('H', "box".to_owned()), ('t', "/tmp/run".to_owned())]);
+        let specifiers = Specifiers { name: &name, host: Some(&host) };
+        assert_eq!(specifiers.expand("%H %t/x %S").unwrap(), "box /tmp/run/x /var/lib");
+        assert_eq!(specifiers.expand("a %m").unwrap_err().offset, 2);
+    }
+
+    #[test]
+    fn unknown_specifiers_and_smuggled_lines_are_errors() {
+        assert!(expand("a.service", "ab%Q").unwrap_err().starts_with("2: %Q"));
+        assert!(expand(r"a@x\x0ay.service", "%I").unwrap_err().contains("control character"));
+        assert_eq!(expand(r"a@x\x0ay.service", "%i").unwrap(), r"x\x0ay");
+        assert!(expand(r"a@x\q.service", "%I").unwrap_err().contains("unescaped"));
+    }
+
+    proptest! {
+        #[test]
+        fn escaping_and_back_gives_the_text(text in ".{0,20}") {
+            prop_assert_eq!(unescape(&escape(&text)).unwrap(), text);
+        }
+    }
+}
