@@ -30,6 +30,7 @@ fn unit(name: &str, instances: Instances) -> (UnitName, FleetUnit) {
     let spec = UnitSpec {
         name: name.clone(),
         description: String::new(),
+        documentation: Vec::new(),
         requires: none(),
         requisite: none(),
         wants: none(),
@@ -45,6 +46,7 @@ fn unit(name: &str, instances: Instances) -> (UnitName, FleetUnit) {
         wanted_by: none(),
         required_by: none(),
         alias: none(),
+        triggered_by: none(),
         kind: KindSpec::Target,
         fleet: section(instances),
         health: HealthSpec { check: None, interval: second, timeout: second, retries: 3, start_period: second },
