@@ -209,10 +209,10 @@ impl Machine {
         let forked = self.service().service_type == ServiceType::Forking;
         let ignored = self.is_ignored(command.or((!forked).then_some((Phase::Start, 0, Role::Main))));
         let outcome = if ignored { Outcome::Success } else { outcome };
-        if let (Some((phase, index, role)), State::Start, Outcome::Success) = (command, self.m.state, outcome) {
-            if self.command(phase, index + 1).is_some() {
-                return self.run(phase, index + 1, role);
-            }
+        if let (Some((phase, index, role)), State::Start, Outcome::Success) = (command, self.m.state, outcome)
+            && self.command(phase, index + 1).is_some()
+        {
+            return self.run(phase, index + 1, role);
         }
         self.main_is_gone(outcome);
     }

@@ -1,0 +1,184 @@
+//! How the units of one node depend on each other, in both directions.
+
+use crate::ids::{UnitKind, UnitName};
+use crate::spec::UnitSpec;
+use std::collections::{BTreeMap, BTreeSet};
+
+type Names = BTreeSet<UnitName>;
+type Edges = BTreeMap<UnitName, Names>;
+
+/// The dependencies of a set of units. Aliases are resolved; edges to units that are not in the set are kept where
+/// they matter (requirements).
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    units: Names,
+    aliases: BTreeMap<UnitName, UnitName>,
+    after: Edges,
+    before: Edges,
+    requires: Edges,
+    requisite: Edges,
+    wants: Edges,
+    binds_to: Edges,
+    /// Units to stop, and to restart, with the key.
+    stopped_with: Edges,
+    /// Units to stop when the key is gone, for whatever reason.
+    bound_by: Edges,
+    conflicts: Edges,
+}
+
+static NONE: Names = Names::new();
+
+fn of<'a>(edges: &'a Edges, unit: &UnitName) -> &'a Names {
+    edges.get(unit).unwrap_or(&NONE)
+}
+
+fn link(edges: &mut Edges, from: &UnitName, to: &UnitName) {
+    edges.entry(from.clone()).or_default().insert(to.clone());
+}
+
+impl Graph {
+    /// The dependencies of `specs`.
+    #[must_use]
+    pub fn new<'a>(specs: impl IntoIterator<Item = &'a UnitSpec> + Clone) -> Graph {
+        let mut graph = Graph::default();
+        for spec in specs.clone() {
+            graph.units.insert(spec.name.clone());
+            graph.aliases.extend(spec.alias.iter().map(|alias| (alias.clone(), spec.name.clone())));
+        }
+        for spec in specs {
+            graph.add(spec);
+        }
+        graph
+    }
+
+    fn add(&mut self, spec: &UnitSpec) {
+        let unit = &spec.name;
+        for name in self.resolve_all(&spec.after) {
+            self.order(&name, unit);
+        }
+        for name in self.resolve_all(&spec.before) {
+            self.order(unit, &name);
+        }
+        for name in self.resolve_all(&spec.requires) {
+            self.require(unit, &name);
+        }
+        for name in self.resolve_all(&spec.requisite) {
+            link(&mut self.requisite, unit, &name);
+            link(&mut self.stopped_with, &name, unit);
+        }
+        for name in self.resolve_all(&spec.wants) {
+            self.want(unit, &name);
+        }
+        for name in self.resolve_all(&spec.binds_to) {
+            link(&mut self.binds_to, unit, &name);
+            link(&mut self.stopped_with, &name, unit);
+            link(&mut self.bound_by, &name, unit);
+        }
+        for name in self.resolve_all(&spec.part_of) {
+            link(&mut self.stopped_with, &name, unit);
+        }
+        for name in self.resolve_all(&spec.conflicts) {
+            link(&mut self.conflicts, unit, &name);
+            link(&mut self.conflicts, &name, unit);
+        }
+        for name in self.resolve_all(&spec.wanted_by) {
+            self.want(&name, unit);
+        }
+        for name in self.resolve_all(&spec.required_by) {
+            self.require(&name, unit);
+        }
+    }
+
+    /// A target is up after what it pulls in (systemd.target(5), default dependencies).
+    fn order_target(&mut self, unit: &UnitName, other: &UnitName) {
+        if unit.kind() == UnitKind::Target && !of(&self.after, other).contains(unit) {
+            self.order(other, unit);
+        }
+    }
+
+    fn want(&mut self, unit: &UnitName, other: &UnitName) {
+        link(&mut self.wants, unit, other);
+        self.order_target(unit, other);
+    }
+
+    fn require(&mut self, unit: &UnitName, other: &UnitName) {
+        link(&mut self.requires, unit, other);
+        link(&mut self.stopped_with, other, unit);
+        self.order_target(unit, other);
+    }
+
+    fn order(&mut self, first: &UnitName, second: &UnitName) {
+        link(&mut self.after, second, first);
+        link(&mut self.before, first, second);
+    }
+
+    fn resolve_all(&self, names: &Names) -> Vec<UnitName> {
+        names.iter().map(|name| self.resolve(name).clone()).collect()
+    }
+
+    /// The unit an alias stands for; any other name as it is.
+    #[must_use]
+    pub fn resolve<'a>(&'a self, name: &'a UnitName) -> &'a UnitName {
+        if self.units.contains(name) { name } else { self.aliases.get(name).unwrap_or(name) }
+    }
+
+    /// Whether the set holds the unit.
+    #[must_use]
+    pub fn contains(&self, unit: &UnitName) -> bool {
+        self.units.contains(unit)
+    }
+
+    /// Whether a unit that is not in the set counts as active all the same: targets such as `network.target` and
+    /// `multi-user.target`, which the host reached before the node ran.
+    #[must_use]
+    pub fn is_implicit(&self, unit: &UnitName) -> bool {
+        !self.units.contains(unit) && unit.kind() == UnitKind::Target
+    }
+
+    /// Units that start before `unit`.
+    #[must_use]
+    pub fn after(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.after, unit)
+    }
+
+    /// Units that start after `unit`.
+    #[must_use]
+    pub fn before(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.before, unit)
+    }
+
+    /// What has to be up for `unit`: `Requires=`, `BindsTo=`.
+    pub fn requirements(&self, unit: &UnitName) -> impl Iterator<Item = &UnitName> {
+        of(&self.requires, unit).union(of(&self.binds_to, unit))
+    }
+
+    /// `Requisite=`
+    #[must_use]
+    pub fn requisites(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.requisite, unit)
+    }
+
+    /// `Wants=`
+    #[must_use]
+    pub fn wants(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.wants, unit)
+    }
+
+    /// Units that stop, or restart, with `unit`: they have Requires=, Requisite=, BindsTo= or PartOf= it.
+    #[must_use]
+    pub fn stopped_with(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.stopped_with, unit)
+    }
+
+    /// Units to stop when `unit` is gone, asked for or not (`BindsTo=`).
+    #[must_use]
+    pub fn bound_by(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.bound_by, unit)
+    }
+
+    /// Units that cannot run beside `unit`, whoever says so.
+    #[must_use]
+    pub fn conflicts(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.conflicts, unit)
+    }
+}

@@ -1,0 +1,202 @@
+//! One rule of "what runs" and "on change" a test, and the property that a plan converges.
+
+use super::{Action, Desired, DesiredUnit, Due, Observed, ObservedUnit, plan};
+use crate::ids::{Sha256Digest, UnitName};
+use crate::lifecycle::testing::{command, unit};
+use crate::spec::{FilesChange, KindSpec, Start, UnitSpec};
+use crate::status::ActiveState;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn digest(seed: u8) -> Sha256Digest {
+    Sha256Digest::of(&[seed])
+}
+
+fn desired(units: impl IntoIterator<Item = (UnitSpec, u8)>) -> Desired {
+    let entry =
+        |(spec, seed): (UnitSpec, u8)| (spec.name.clone(), DesiredUnit { spec: Arc::new(spec), digest: digest(seed) });
+    Desired { units: units.into_iter().map(entry).collect() }
+}
+
+fn observed(spec: UnitSpec, seed: u8, active: ActiveState) -> (UnitName, ObservedUnit) {
+    let name = spec.name.clone();
+    (name, ObservedUnit { spec: Arc::new(spec), digest: digest(seed), active, held: false, due: None })
+}
+
+fn web(change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
+    unit("web.service", change)
+}
+
+fn with(key: &str, value: &str) -> UnitSpec {
+    web(|spec| {
+        spec.values.insert(("Service".into(), key.into()), vec![value.into()]);
+    })
+}
+
+/// The step for one unit that is `active` from `old` and shall run from `new`.
+fn step(old: UnitSpec, active: ActiveState, new: UnitSpec) -> (Action, String) {
+    let name = old.name.clone();
+    let before = Observed { units: [observed(old, 1, active)].into() };
+    let steps = plan(&desired([(new, 2)]), &before).steps;
+    let step = steps.into_iter().find(|step| step.unit == name).unwrap();
+    (step.action, step.reason.text)
+}
+
+fn first(desired: &Desired, observed: &Observed) -> (Action, String) {
+    let step = plan(desired, observed).steps.remove(0);
+    (step.action, step.reason.code)
+}
+
+#[test]
+fn a_new_unit_starts_unless_it_waits_to_be_asked_or_triggered() {
+    let none = Observed::default();
+    assert_eq!(first(&desired([(web(|_| {}), 1)]), &none), (Action::Start, "new".into()));
+    let manual = web(|spec| spec.fleet.start = Start::Manual);
+    assert_eq!(first(&desired([(manual, 1)]), &none), (Action::Update, "manual".into()));
+    let timed = web(|spec| spec.triggered_by.extend(["web.timer".parse().unwrap()]));
+    assert_eq!(first(&desired([(timed, 1)]), &none), (Action::Update, "triggered".into()));
+}
+
+#[test]
+fn a_unit_named_only_as_a_reaction_does_not_start_by_itself() {
+    let app = || unit("app.service", |spec| spec.on_failure.extend(["alert.service".parse().unwrap()]));
+    let alert = || unit("alert.service", |_| {});
+    assert_eq!(first(&desired([(alert(), 1), (app(), 1)]), &Observed::default()).1, "triggered");
+    let other = unit("other.service", |spec| spec.wants.extend(["alert.service".parse().unwrap()]));
+    let all = desired([(alert(), 1), (app(), 1), (other, 1)]);
+    assert_eq!(first(&all, &Observed::default()).0, Action::Start);
+}
+
+#[test]
+fn a_removed_unit_stops() {
+    let before = Observed { units: [observed(web(|_| {}), 1, ActiveState::Active)].into() };
+    assert_eq!(first(&Desired::default(), &before), (Action::Stop, "removed".into()));
+}
+
+#[test]
+fn a_description_never_touches_a_process_and_a_command_restarts_it() {
+    let described = web(|spec| {
+        spec.values.insert(("Unit".into(), "Description".into()), vec!["new".into()]);
+    });
+    let (action, why) = step(web(|_| {}), ActiveState::Active, described);
+    assert_eq!((action, why.as_str()), (Action::Update, "Description changed"));
+    let (action, why) = step(with("ExecStart", "/bin/a"), ActiveState::Active, with("ExecStart", "/bin/b"));
+    assert_eq!((action, why.as_str()), (Action::Restart, "ExecStart changed"));
+    let (action, _) = step(with("Restart", "no"), ActiveState::Active, with("Restart", "always"));
+    assert_eq!(action, Action::Update);
+}
+
+#[test]
+fn a_changed_unit_that_is_down_starts_only_when_the_change_needs_it() {
+    for down in [ActiveState::Failed, ActiveState::Inactive] {
+        assert_eq!(step(with("ExecStart", "/a"), down, with("ExecStart", "/b")).0, Action::Start);
+        assert_eq!(step(with("Restart", "no"), down, with("Restart", "always")).0, Action::Update);
+    }
+    let manual = |value| {
+        let mut spec = with("ExecStart", value);
+        spec.fleet.start = Start::Manual;
+        spec
+    };
+    assert_eq!(step(manual("/a"), ActiveState::Inactive, manual("/b")).0, Action::Update);
+    assert_eq!(step(manual("/a"), ActiveState::Active, manual("/b")).0, Action::Restart);
+}
+
+#[test]
+fn delivered_files_reload_what_can_reload_and_restart_the_rest() {
+    let files = |seed: u8, reloads: bool, rule: FilesChange| {
+        web(|spec| {
+            spec.delivered.insert("files/web/nginx.conf".into(), digest(seed));
+            spec.fleet.files_change = rule;
+            if let (true, KindSpec::Service(service)) = (reloads, &mut spec.kind) {
+                service.exec_reload = vec![command("/bin/reload")];
+            }
+        })
+    };
+    let act = |reloads, rule| step(files(1, reloads, rule), ActiveState::Active, files(2, reloads, rule));
+    assert_eq!(act(true, FilesChange::Auto), (Action::Reload, "files/web/nginx.conf changed".into()));
+    assert_eq!(act(false, FilesChange::Auto).0, Action::Restart);
+    assert_eq!(act(true, FilesChange::Restart).0, Action::Restart);
+    assert_eq!(act(true, FilesChange::None).0, Action::Update);
+}
+
+#[test]
+fn an_unchanged_unit_is_left_alone_unless_the_host_booted_or_its_hold_ended() {
+    let now = desired([(web(|_| {}), 1)]);
+    for state in [ActiveState::Failed, ActiveState::Inactive, ActiveState::Active] {
+        let before = Observed { units: [observed(web(|_| {}), 1, state)].into() };
+        assert_eq!(first(&now, &before).0, Action::Keep, "{state:?}");
+    }
+    for (due, code) in [(Due::Boot, "boot"), (Due::HoldEnded, "hold-ended")] {
+        let mut entry = observed(web(|_| {}), 1, ActiveState::Inactive);
+        entry.1.due = Some(due);
+        assert_eq!(first(&now, &Observed { units: [entry].into() }), (Action::Start, code.into()));
+    }
+}
+
+#[test]
+fn a_held_unit_is_not_started_by_any_change() {
+    let mut entry = observed(with("ExecStart", "/a"), 1, ActiveState::Inactive);
+    entry.1.held = true;
+    entry.1.due = Some(Due::Boot);
+    let before = Observed { units: [entry].into() };
+    assert_eq!(first(&desired([(with("ExecStart", "/b"), 2)]), &before).0, Action::Update);
+    assert_eq!(first(&desired([(with("ExecStart", "/a"), 1)]), &before), (Action::Keep, "held".into()));
+}
+
+/// What the world looks like once a plan was done.
+fn done(desired: &Desired, observed: &Observed) -> Observed {
+    let mut after = Observed::default();
+    for step in plan(desired, observed).steps {
+        let old = observed.units.get(&step.unit);
+        let Some(new) = desired.units.get(&step.unit) else { continue };
+        let touched = matches!(step.action, Action::Start | Action::Restart);
+        let active = old.map_or(ActiveState::Inactive, |old| old.active);
+        let unit = ObservedUnit {
+            spec: new.spec.clone(),
+            digest: new.digest,
+            active: if touched { ActiveState::Active } else { active },
+            held: old.is_some_and(|old| old.held),
+            due: old.and_then(|old| old.due).filter(|_| !touched),
+        };
+        after.units.insert(step.unit, unit);
+    }
+    after
+}
+
+fn any_unit() -> impl Strategy<Value = (UnitSpec, u8)> {
+    (0..5u8, 0..3u8, any::<bool>()).prop_map(|(name, seed, manual)| {
+        let spec = unit(&format!("u{name}.service"), |spec| {
+            spec.values.insert(("Service".into(), "ExecStart".into()), vec![seed.to_string()]);
+            spec.fleet.start = if manual { Start::Manual } else { Start::Auto };
+        });
+        (spec, seed)
+    })
+}
+
+fn any_observed() -> impl Strategy<Value = (UnitName, ObservedUnit)> {
+    use ActiveState::{Activating, Active, Deactivating, Failed, Inactive};
+    let due = prop_oneof![Just(None), Just(Some(Due::Boot)), Just(Some(Due::HoldEnded))];
+    let active = prop_oneof![Just(Inactive), Just(Active), Just(Failed), Just(Activating), Just(Deactivating)];
+    (any_unit(), active, any::<bool>(), due).prop_map(|((spec, seed), active, held, due)| {
+        let (name, mut unit) = observed(spec, seed, active);
+        unit.held = held;
+        unit.due = due;
+        (name, unit)
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_second_plan_is_empty(
+        units in prop::collection::vec(any_unit(), 0..6),
+        before in prop::collection::btree_map(Just(()), any_observed(), 0..2),
+        more in prop::collection::vec(any_observed(), 0..6),
+    ) {
+        let desired = desired(units);
+        let before = Observed { units: before.into_values().chain(more).collect() };
+        let after = done(&desired, &before);
+        for step in plan(&desired, &after).steps {
+            prop_assert_eq!(step.action, Action::Keep, "{}: {}", step.unit, step.reason.text);
+        }
+    }
+}
