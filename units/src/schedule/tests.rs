@@ -25,34 +25,11 @@ fn section(instances: Instances) -> FleetSection {
 
 fn unit(name: &str, instances: Instances) -> (UnitName, FleetUnit) {
     let name: UnitName = name.parse().unwrap();
-    let none = BTreeSet::new;
     let second = Duration::from_secs(1);
     let spec = UnitSpec {
-        name: name.clone(),
-        description: String::new(),
-        documentation: Vec::new(),
-        requires: none(),
-        requisite: none(),
-        wants: none(),
-        binds_to: none(),
-        part_of: none(),
-        conflicts: none(),
-        after: none(),
-        before: none(),
-        on_failure: none(),
-        on_success: none(),
-        start_limit_interval: second,
-        start_limit_burst: 5,
-        wanted_by: none(),
-        required_by: none(),
-        alias: none(),
-        triggered_by: none(),
-        kind: KindSpec::Target,
         fleet: section(instances),
         health: HealthSpec { check: None, interval: second, timeout: second, retries: 3, start_period: second },
-        unenforced: Vec::new(),
-        values: BTreeMap::new(),
-        delivered: BTreeMap::new(),
+        ..UnitSpec::new(name.clone(), KindSpec::Target)
     };
     let digest = Sha256Digest::of(name.as_str().as_bytes());
     (name, FleetUnit { spec: Arc::new(spec), bundle: Arc::new(Bundle::default()), digest })

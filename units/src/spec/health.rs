@@ -17,6 +17,18 @@ pub struct HealthSpec {
     pub start_period: Duration,
 }
 
+impl Default for HealthSpec {
+    fn default() -> Self {
+        HealthSpec {
+            check: None,
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(2),
+            retries: 3,
+            start_period: Duration::ZERO,
+        }
+    }
+}
+
 /// What a health check asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HealthCheck {

@@ -11,6 +11,7 @@ pub mod health;
 pub mod load;
 pub mod placement;
 pub mod service;
+pub mod signal;
 pub mod unit;
 pub mod value;
 

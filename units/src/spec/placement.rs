@@ -26,6 +26,22 @@ pub struct FleetSection {
     pub files_change: FilesChange,
 }
 
+impl Default for FleetSection {
+    fn default() -> Self {
+        FleetSection {
+            nodes: Selector::default(),
+            instances: Instances::All,
+            start: Start::Auto,
+            strict: false,
+            max_parallel: Percent::Percent(25),
+            min_healthy: Duration::from_secs(10),
+            health_deadline: Duration::from_secs(300),
+            files: Vec::new(),
+            files_change: FilesChange::Auto,
+        }
+    }
+}
+
 /// `Instances=`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Instances {

@@ -59,6 +59,40 @@ pub struct ServiceSpec {
     pub exec: ExecSpec,
 }
 
+impl Default for ServiceSpec {
+    /// A simple service without commands.
+    fn default() -> Self {
+        let ninety = Some(Duration::from_secs(90));
+        ServiceSpec {
+            service_type: ServiceType::Simple,
+            remain_after_exit: false,
+            pid_file: None,
+            exec_condition: Vec::new(),
+            exec_start_pre: Vec::new(),
+            exec_start: Vec::new(),
+            exec_start_post: Vec::new(),
+            exec_reload: Vec::new(),
+            exec_stop: Vec::new(),
+            exec_stop_post: Vec::new(),
+            restart: Restart::No,
+            restart_sec: Duration::from_millis(100),
+            restart_steps: 0,
+            restart_max_delay: None,
+            timeout_start: ninety,
+            timeout_stop: ninety,
+            timeout_abort: ninety,
+            runtime_max: None,
+            watchdog: None,
+            success_exit_status: ExitStatusSet::default(),
+            restart_prevent: ExitStatusSet::default(),
+            restart_force: ExitStatusSet::default(),
+            notify_access: NotifyAccess::None,
+            kill: KillSpec::default(),
+            exec: ExecSpec::default(),
+        }
+    }
+}
+
 /// `Type=`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServiceType {
@@ -151,4 +185,20 @@ pub struct KillSpec {
     pub final_signal: i32,
     /// `ReloadSignal=`; default SIGHUP.
     pub reload_signal: i32,
+}
+
+impl Default for KillSpec {
+    fn default() -> Self {
+        // SIGHUP, SIGKILL, SIGTERM; numbers are the same on all architectures of Linux.
+        let (hup, kill, term) = (1, 9, 15);
+        KillSpec {
+            mode: KillMode::ControlGroup,
+            signal: term,
+            restart_signal: term,
+            send_sighup: false,
+            send_sigkill: true,
+            final_signal: kill,
+            reload_signal: hup,
+        }
+    }
 }

@@ -72,6 +72,38 @@ pub enum KindSpec {
 }
 
 impl UnitSpec {
+    /// The unit `name` with every setting at its default.
+    #[must_use]
+    pub fn new(name: UnitName, kind: KindSpec) -> Self {
+        UnitSpec {
+            name,
+            description: String::new(),
+            documentation: Vec::new(),
+            requires: BTreeSet::new(),
+            requisite: BTreeSet::new(),
+            wants: BTreeSet::new(),
+            binds_to: BTreeSet::new(),
+            part_of: BTreeSet::new(),
+            conflicts: BTreeSet::new(),
+            after: BTreeSet::new(),
+            before: BTreeSet::new(),
+            on_failure: BTreeSet::new(),
+            on_success: BTreeSet::new(),
+            start_limit_interval: Duration::from_secs(10),
+            start_limit_burst: 5,
+            wanted_by: BTreeSet::new(),
+            required_by: BTreeSet::new(),
+            alias: BTreeSet::new(),
+            triggered_by: BTreeSet::new(),
+            kind,
+            fleet: FleetSection::default(),
+            health: HealthSpec::default(),
+            unenforced: Vec::new(),
+            values: BTreeMap::new(),
+            delivered: BTreeMap::new(),
+        }
+    }
+
     /// The service part; `None` for other kinds.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceSpec> {

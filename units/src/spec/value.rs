@@ -1,1 +1,375 @@
-//! value
+//! Values of directives: time spans, sizes, booleans, modes, limits, assignments (systemd.syntax(7),
+//! systemd.time(7), systemd.exec(5)).
+//!
+//! Each function takes the value as written, without outer white space, and gives an error for people.
+
+use crate::syntax::variables::is_name;
+use std::time::Duration;
+
+/// `1 yes y true t on` and `0 no n false f off`, in any case.
+///
+/// # Errors
+/// Anything else.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    const YES: [&str; 6] = ["1", "yes", "y", "true", "t", "on"];
+    const NO: [&str; 6] = ["0", "no", "n", "false", "f", "off"];
+    let is = |words: [&str; 6]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+    match (is(YES), is(NO)) {
+        (true, _) => Ok(true),
+        (_, true) => Ok(false),
+        _ => Err(format!("{text:?} is neither yes nor no")),
+    }
+}
+
+/// Units of time in microseconds, systemd.time(7); a month is 30.44 days, a year 365.25.
+const TIME_UNITS: &[(&[&str], u64)] = &[
+    (&["us", "usec", "µs", "μs"], 1),
+    (&["ms", "msec"], 1_000),
+    (&["s", "sec", "second", "seconds"], 1_000_000),
+    (&["m", "min", "minute", "minutes"], 60_000_000),
+    (&["h", "hr", "hour", "hours"], 3_600_000_000),
+    (&["d", "day", "days"], 86_400_000_000),
+    (&["w", "week", "weeks"], 604_800_000_000),
+    (&["M", "month", "months"], 2_629_800_000_000),
+    (&["y", "year", "years"], 31_557_600_000_000),
+];
+
+/// A time span: `5min 20s`, `1.5h`, `90` (seconds), `infinity` (`None`). Exact to a microsecond.
+///
+/// # Errors
+/// No number, an unknown unit, a negative span, one that is too long (584,542 years).
+pub fn time_span(text: &str) -> Result<Option<Duration>, String> {
+    time_span_in(text, 1_000_000).map(|span| span.map(Duration::from_micros))
+}
+
+/// A time span in microseconds; numbers without a unit count `default_unit` microseconds.
+fn time_span_in(text: &str, default_unit: u64) -> Result<Option<u64>, String> {
+    if text == "infinity" {
+        return Ok(None);
+    }
+    let mut rest = text.trim_start();
+    if rest.is_empty() {
+        return Err("a time span is missing".to_owned());
+    }
+    if rest.starts_with('-') {
+        return Err(format!("{text:?} is negative"));
+    }
+    let mut total: u64 = 0;
+    while !rest.is_empty() {
+        let (whole, fraction, behind) =
+            number(rest).ok_or_else(|| format!("{text:?} is no time span such as 5min 20s"))?;
+        let behind = behind.trim_start();
+        let length = behind.find(|c: char| c.is_ascii_digit() || c.is_whitespace() || c == '.' || c == '-' || c == '+');
+        let (unit, tail) = behind.split_at(length.unwrap_or(behind.len()));
+        let factor = match TIME_UNITS.iter().find(|(names, _)| names.contains(&unit)) {
+            Some((_, factor)) => *factor,
+            None if unit.is_empty() => default_unit,
+            None => return Err(format!("{unit:?} is no unit of time (us ms s min h d w M y)")),
+        };
+        let part = whole.checked_mul(factor).and_then(|part| part.checked_add(scaled(fraction, factor)));
+        let sum = part.and_then(|part| total.checked_add(part));
+        total = sum.filter(|sum| *sum < u64::MAX).ok_or_else(|| format!("{text:?} is too long"))?;
+        rest = tail.trim_start();
+    }
+    Ok(Some(total))
+}
+
+/// The decimal number at the beginning of `text`: its whole part, the digits behind its dot, and the rest.
+fn number(text: &str) -> Option<(u64, &str, &str)> {
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (whole, rest) = text.split_at(digits(text));
+    match rest.strip_prefix('.') {
+        Some(behind) => {
+            let (fraction, rest) = behind.split_at(digits(behind));
+            let whole = if whole.is_empty() { Some(0) } else { whole.parse().ok() };
+            whole.filter(|_| !fraction.is_empty()).map(|whole| (whole, fraction, rest))
+        }
+        None => whole.parse().ok().map(|whole| (whole, "", rest)),
+    }
+}
+
+/// `0.fraction` times `factor`, rounded down.
+fn scaled(fraction: &str, factor: u64) -> u64 {
+    // More than 18 digits cannot matter: the largest factor has 19.
+    let digits = &fraction[..fraction.len().min(18)];
+    let (value, one) =
+        digits.bytes().fold((0u128, 1u128), |(value, one), digit| (value * 10 + u128::from(digit - b'0'), one * 10));
+    u64::try_from(value * u128::from(factor) / one).expect("it is less than the factor")
+}
+
+const SIZE_UNITS: &[(&str, u64)] = &[
+    ("E", 1 << 60),
+    ("P", 1 << 50),
+    ("T", 1 << 40),
+    ("G", 1 << 30),
+    ("M", 1 << 20),
+    ("K", 1 << 10),
+    ("B", 1),
+    ("", 1),
+];
+
+/// A size in bytes: `64K`, `1.5G`, `infinity` (`None`); K, M, G, T, P, E to the base 1024.
+///
+/// # Errors
+/// No number, an unknown unit, more than 2^64 - 1 bytes.
+pub fn size(text: &str) -> Result<Option<u64>, String> {
+    if text == "infinity" {
+        return Ok(None);
+    }
+    let wrong = || format!("{text:?} is no size such as 512M");
+    let mut rest = text;
+    let mut total: u64 = 0;
+    // Several parts must get smaller, "1G 512M".
+    let mut largest = u64::MAX;
+    loop {
+        let (whole, fraction, behind) = number(rest).ok_or_else(wrong)?;
+        let behind = behind.trim_start();
+        let (name, factor) = SIZE_UNITS.iter().find(|(name, _)| behind.starts_with(name)).ok_or_else(wrong)?;
+        let part = whole.checked_mul(*factor).and_then(|part| part.checked_add(scaled(fraction, *factor)));
+        total = part.and_then(|part| total.checked_add(part)).ok_or_else(|| format!("{text:?} is too large"))?;
+        rest = behind[name.len()..].trim_start();
+        if *factor >= largest {
+            return Err(wrong());
+        }
+        if rest.is_empty() {
+            return Ok(Some(total));
+        }
+        largest = *factor;
+    }
+}
+
+/// An octal mode of at most 07777.
+///
+/// # Errors
+/// Anything else.
+pub fn mode(text: &str) -> Result<u32, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    let value = digits.then(|| u32::from_str_radix(text, 8).ok()).flatten();
+    value.filter(|mode| *mode <= 0o7777).ok_or_else(|| format!("{text:?} is no mode such as 0755"))
+}
+
+/// A whole number between `low` and `high`.
+///
+/// # Errors
+/// Anything else.
+pub fn integer(text: &str, low: i64, high: i64) -> Result<i64, String> {
+    let number = text.parse::<i64>().ok().filter(|number| (low..=high).contains(number));
+    number.ok_or_else(|| format!("{text:?} is no whole number from {low} to {high}"))
+}
+
+/// A percentage, `25%`, in hundredths of a percent; may exceed 100 %.
+///
+/// # Errors
+/// Anything else.
+pub fn percentage(text: &str) -> Result<u64, String> {
+    let parsed = text.strip_suffix('%').and_then(number);
+    match parsed {
+        Some((whole, fraction, "")) if fraction.len() <= 2 => whole
+            .checked_mul(100)
+            .map(|whole| whole + scaled(fraction, 100))
+            .ok_or_else(|| format!("{text:?} is too large")),
+        _ => Err(format!("{text:?} is no percentage such as 25%")),
+    }
+}
+
+/// `Limit*=`: (soft, hard), `None` is infinity. `resource` is the key without `Limit`.
+///
+/// # Errors
+/// A value the resource cannot have, and a soft limit above the hard one.
+pub fn limit(resource: &str, text: &str) -> Result<(Option<u64>, Option<u64>), String> {
+    let one = |text: &str| limit_value(resource, text.trim());
+    let (soft, hard) = match text.split_once(':') {
+        Some((soft, hard)) => (one(soft)?, one(hard)?),
+        None => {
+            let both = one(text)?;
+            (both, both)
+        }
+    };
+    if soft.unwrap_or(u64::MAX) > hard.unwrap_or(u64::MAX) {
+        return Err(format!("in {text:?} the soft limit is above the hard one"));
+    }
+    Ok((soft, hard))
+}
+
+fn limit_value(resource: &str, text: &str) -> Result<Option<u64>, String> {
+    if text == "infinity" {
+        return Ok(None);
+    }
+    match resource {
+        "FSIZE" | "DATA" | "STACK" | "CORE" | "RSS" | "AS" | "MEMLOCK" | "MSGQUEUE" => size(text),
+        // Seconds, rounded up.
+        "CPU" => Ok(time_span_in(text, 1_000_000)?.map(|micros| micros.div_ceil(1_000_000))),
+        "RTTIME" => time_span_in(text, 1),
+        "NICE" => nice_limit(text).map(Some),
+        _ => text.parse().map(Some).map_err(|_| format!("{text:?} is no number or infinity")),
+    }
+}
+
+/// `+5` and `-5` are nice levels, other numbers the limit of setrlimit(2): 20 minus the level.
+fn nice_limit(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is neither a nice level from -20 to +19 nor a limit from 0 to 40");
+    let number: i64 = text.parse().map_err(|_| wrong())?;
+    let limit = if text.starts_with(['+', '-']) { 20 - number } else { number };
+    u64::try_from(limit).ok().filter(|limit| *limit <= 40).ok_or_else(wrong)
+}
+
+/// The halves of one `NAME=value` word of `Environment=`.
+///
+/// # Errors
+/// No `=`, a name that is none, a control character in the value other than tab and line end.
+pub fn assignment(word: &str) -> Result<(String, String), String> {
+    let (name, value) = word.split_once('=').ok_or_else(|| format!("{word:?} is no assignment NAME=value"))?;
+    if !is_name(name) {
+        return Err(format!("{name:?} is no name of a variable (letters, digits and _, no digit first)"));
+    }
+    if value.contains('\0') {
+        return Err(format!("the value of {name} holds a NUL"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Whether `text` can be the name or number of a user or group (systemd's relaxed rule, "User/Group Name Syntax").
+///
+/// # Errors
+/// Empty, too long, or with a character that breaks files such as /etc/passwd.
+pub fn account(text: &str) -> Result<(), String> {
+    let bad = |why: &str| Err(format!("{text:?} is no user or group: {why}"));
+    if text.is_empty() || text.len() > 256 {
+        return bad("it must have 1 to 256 bytes");
+    }
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return match text.parse::<u32>() {
+            // 65535 and 4294967295 mean "no id" to the kernel.
+            Ok(0xffff | u32::MAX) | Err(_) => bad("the number is not allowed"),
+            Ok(_) => Ok(()),
+        };
+    }
+    if text.starts_with(['-', '+']) || text == "." || text == ".." {
+        return bad("it must not begin with - or +, or be . or ..");
+    }
+    match text.chars().find(|c| c.is_control() || ":/ \t".contains(*c)) {
+        Some(c) => bad(&format!("{c:?} is not allowed")),
+        None => Ok(()),
+    }
+}
+
+/// An absolute path without `..`, doubled slashes removed.
+///
+/// # Errors
+/// A relative path, `..`, a control character, more than 4095 bytes.
+pub fn absolute_path(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') {
+        return Err(format!("the path {text:?} is not absolute"));
+    }
+    plain_path(text)
+}
+
+/// A path, absolute or not, with doubled slashes and `.` removed, and none of what [`absolute_path`] refuses.
+///
+/// # Errors
+/// `..`, a control character, nothing, more than 4095 bytes.
+pub fn plain_path(text: &str) -> Result<String, String> {
+    if text.len() > 4095 {
+        return Err("a path has at most 4095 bytes".to_owned());
+    }
+    if text.chars().any(char::is_control) {
+        return Err(format!("the path {text:?} holds a control character"));
+    }
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") {
+        return Err(format!("the path {text:?} holds \"..\""));
+    }
+    match (text.starts_with('/'), parts.is_empty()) {
+        (true, _) => Ok(format!("/{}", parts.join("/"))),
+        (false, true) => Err("a path is missing".to_owned()),
+        (false, false) => Ok(parts.join("/")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_spans_are_those_of_systemd_time_7() {
+        let micros = |text: &str| time_span(text).unwrap().unwrap().as_micros();
+        for (text, expected) in [
+            ("2 h", 7_200_000_000),
+            ("2hours", 7_200_000_000),
+            ("48hr", 172_800_000_000),
+            ("1y 12month", 31_557_600_000_000 + 12 * 2_629_800_000_000),
+            ("55s500ms", 55_500_000),
+            ("300ms20s 5day", 20_300_000 + 432_000_000_000),
+            ("5min 20s", 320_000_000),
+            ("90", 90_000_000),
+            ("0", 0),
+            ("1.5h", 5_400_000_000),
+            ("3.5", 3_500_000),
+            ("1M 1m", 2_629_800_000_000 + 60_000_000),
+            ("7us", 7),
+            ("5 20", 25_000_000),
+        ] {
+            assert_eq!(micros(text), expected, "{text:?}");
+        }
+        assert_eq!(time_span("infinity").unwrap(), None);
+        for text in ["", "-1s", "5x", "s", "1..5s", "5min-3s", "99999999999y", "infinity 5s", "+5s"] {
+            assert!(time_span(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_count_to_the_base_1024() {
+        assert_eq!(size("64K").unwrap(), Some(65_536));
+        assert_eq!(size("1.5G").unwrap(), Some(1_610_612_736));
+        assert_eq!(size("1G 512M").unwrap(), Some(1_610_612_736));
+        assert_eq!(size("10").unwrap(), Some(10));
+        assert_eq!(size("infinity").unwrap(), None);
+        for text in ["", "K", "5k", "5X", "-1", "512M 1G", "17179869184G"] {
+            assert!(size(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn limits_have_the_unit_of_their_resource() {
+        assert_eq!(limit("NOFILE", "1024:524288").unwrap(), (Some(1024), Some(524_288)));
+        assert_eq!(limit("NOFILE", "infinity").unwrap(), (None, None));
+        assert_eq!(limit("CORE", "0:infinity").unwrap(), (Some(0), None));
+        assert_eq!(limit("MEMLOCK", "64K").unwrap().0, Some(65_536));
+        assert_eq!(limit("CPU", "1500ms").unwrap().0, Some(2));
+        assert_eq!(limit("RTTIME", "200ms").unwrap().0, Some(200_000));
+        assert_eq!(limit("RTTIME", "5").unwrap().0, Some(5));
+        assert_eq!(limit("NICE", "-5").unwrap().0, Some(25));
+        assert_eq!(limit("NICE", "+19").unwrap().0, Some(1));
+        for (resource, text) in
+            [("NOFILE", "2:1"), ("NOFILE", "64K"), ("NOFILE", "infinity:5"), ("NICE", "41"), ("CPU", "")]
+        {
+            assert!(limit(resource, text).is_err(), "{resource} {text:?}");
+        }
+    }
+
+    #[test]
+    fn small_values_are_checked() {
+        assert_eq!((boolean("Yes"), boolean("off")), (Ok(true), Ok(false)));
+        assert!(boolean("maybe").is_err());
+        assert_eq!((mode("0755"), mode("2755")), (Ok(0o755), Ok(0o2755)));
+        assert!(mode("0o755").is_err() && mode("888").is_err() && mode("17777").is_err() && mode("+7").is_err());
+        assert_eq!(percentage("12.5%"), Ok(1250));
+        assert!(percentage("12").is_err() && integer("20", -20, 19).is_err());
+        assert_eq!(assignment("A=b=c").unwrap(), ("A".to_owned(), "b=c".to_owned()));
+        assert!(assignment("1A=b").is_err() && assignment("A").is_err() && assignment("A-B=c").is_err());
+        for name in ["www-data", "1000", "_x", "a.b", "DOMAIN\\user"] {
+            assert!(account(name).is_ok(), "{name:?}");
+        }
+        for name in ["", "-x", "a:b", "a/b", "a b", "4294967295", "65535", ".."] {
+            assert!(account(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn paths_are_cleaned_and_never_lead_upwards() {
+        assert_eq!(absolute_path("//a/./b//").unwrap(), "/a/b");
+        assert_eq!(plain_path("a//b").unwrap(), "a/b");
+        assert!(absolute_path("a").is_err() && absolute_path("/a/../b").is_err() && plain_path("").is_err());
+        assert!(plain_path("../a").is_err() && plain_path("a\nb").is_err());
+    }
+}
