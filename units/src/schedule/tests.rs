@@ -5,7 +5,6 @@ use crate::bundle::Bundle;
 use crate::ids::Sha256Digest;
 use crate::selector::Selector;
 use crate::spec::{FilesChange, FleetSection, HealthSpec, KindSpec, Percent, Start, UnitSpec};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
