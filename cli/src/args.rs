@@ -66,15 +66,47 @@ pub(crate) struct EnvironmentFilter {
 /// The verbs, one file each in `commands/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Completions(commands::completions::Arguments),
+    Status(commands::status::Arguments),
+    Nodes(commands::nodes::Arguments),
+    Logs(commands::logs::Arguments),
+    Events(commands::events::Arguments),
+    Start(commands::act::Start),
+    Stop(commands::act::Stop),
+    Restart(commands::act::Restart),
+    Reload(commands::act::Reload),
+    Plan(commands::plan::Arguments),
+    Promote(commands::promote::Arguments),
+    Rollback(commands::rollback::Arguments),
+    History(commands::history::Arguments),
+    Sync(commands::sync::Arguments),
+    Lint(commands::lint::Arguments),
+    Node(commands::node::Arguments),
+    Token(commands::token::Arguments),
     Context(commands::context::Arguments),
+    Completions(commands::completions::Arguments),
 }
 
 impl Command {
     pub(crate) fn run(self, app: &App) -> CommandResult {
         match self {
-            Command::Completions(arguments) => commands::completions::run(&arguments, app),
+            Command::Status(arguments) => commands::status::run(&arguments, app),
+            Command::Nodes(arguments) => commands::nodes::run(arguments, app),
+            Command::Logs(arguments) => commands::logs::run(arguments, app),
+            Command::Events(arguments) => commands::events::run(arguments, app),
+            Command::Start(arguments) => commands::act::start(arguments, app),
+            Command::Stop(arguments) => commands::act::stop(arguments, app),
+            Command::Restart(arguments) => commands::act::restart(arguments, app),
+            Command::Reload(arguments) => commands::act::reload(arguments, app),
+            Command::Plan(arguments) => commands::plan::run(arguments, app),
+            Command::Promote(arguments) => commands::promote::run(arguments, app),
+            Command::Rollback(arguments) => commands::rollback::run(arguments, app),
+            Command::History(arguments) => commands::history::run(arguments, app),
+            Command::Sync(arguments) => commands::sync::run(arguments, app),
+            Command::Lint(arguments) => commands::lint::run(arguments, app),
+            Command::Node(arguments) => commands::node::run(arguments, app),
+            Command::Token(arguments) => commands::token::run(arguments, app),
             Command::Context(arguments) => commands::context::run(arguments, app),
+            Command::Completions(arguments) => commands::completions::run(&arguments, app),
         }
     }
 }

@@ -108,6 +108,12 @@ impl CommandError {
         self
     }
 
+    /// The hints so far.
+    #[cfg(test)]
+    pub(crate) fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     /// Prints `error:`, `cause:` and `hint:` lines to stderr, and gives the exit code.
     pub(crate) fn report(&self, output: &Output) -> ExitCode {
         if self.kind != ErrorKind::BrokenPipe {

@@ -7,9 +7,11 @@
 //! argv[0] "fleet: …"  --multicall--> one of a node's processes
 //! argv  --args--> Command --commands::<verb>::run--> stdout (results), stderr (talk)
 //!                             |-- context: which coordinator, which identity
+//!                             `-- client: gRPC; tonic::Status -> CommandError -> exit code
 //! ```
 
 mod args;
+mod client;
 mod commands;
 mod context;
 mod error;

@@ -6,6 +6,7 @@ pub(crate) mod json;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod time;
+pub(crate) mod view;
 
 pub(crate) use style::{Paint, Stream};
 
