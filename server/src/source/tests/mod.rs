@@ -1,0 +1,7 @@
+//! The source on real repositories in temporary folders, driven by git2 and, where it is installed, by plain git.
+
+mod examine;
+mod plain_git;
+mod repository;
+mod trees;
+mod world;
