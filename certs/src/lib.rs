@@ -8,6 +8,7 @@
 //! clock       the time certificates are judged by; never earlier than what was seen
 //! tls         server and client configurations: TLS 1.3, h2, no resumption
 //! client      dials the coordinator: a tonic channel, and errors people can act on
+//! port        listens, and names the holder of a port that is taken
 //! renewal     when a leaf is renewed, and the task that does it
 //! enroll      the node's side of joining
 //! ```
@@ -22,6 +23,7 @@ pub mod identity;
 pub mod join_token;
 pub mod keystore;
 pub mod peer;
+pub mod port;
 pub mod renewal;
 pub mod socket;
 pub mod tls;

@@ -12,6 +12,7 @@
 
 pub mod assignment;
 pub mod bundle;
+pub mod components;
 pub mod diagnostic;
 pub mod fleet;
 pub mod ids;
