@@ -31,9 +31,9 @@ pub(crate) struct Client {
 /// its life are over.
 pub(crate) async fn connect(app: &App) -> CommandResult<Client> {
     let chosen = context::choose(app.context.as_deref())?;
-    let channel = dial::dial(&chosen).await?;
+    let (channel, credentials) = dial::dial(&chosen).await?;
     let mut rpc = OperatorServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-    renew::if_due(&mut rpc, &chosen, &app.output).await;
+    renew::if_due(&mut rpc, &chosen, &credentials, &app.output).await;
     Ok(Client { rpc, chosen })
 }
 

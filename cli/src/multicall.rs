@@ -12,8 +12,9 @@ const PREFIX: &[u8] = b"fleet: ";
 pub(crate) fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     let title = argv.first()?.as_bytes().strip_prefix(PREFIX)?;
     let role = title.split(|byte| *byte == b' ').next().unwrap_or_default();
+    // One arm for each process a node has.
+    #[expect(clippy::match_single_binding, reason = "the first process adds its arm")]
     Some(match role {
-        // One arm for each process a node has.
         _ => unknown(OsStr::from_bytes(role)),
     })
 }

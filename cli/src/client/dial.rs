@@ -3,15 +3,26 @@
 use crate::context::Chosen;
 use crate::error::{CommandError, CommandResult, ErrorKind};
 use fleet_certs::client::{ConnectError, ConnectErrorKind, LinkOptions};
-use fleet_certs::keystore::Keystore;
+use fleet_certs::keystore::{Credentials, Keystore};
 use tonic::transport::Channel;
 
-/// Connects to the first endpoint of `chosen` that answers and accepts us.
-pub(super) async fn dial(chosen: &Chosen) -> CommandResult<Channel> {
+/// Connects to the first endpoint of `chosen` that answers and accepts us; also gives the identity we show.
+pub(super) async fn dial(chosen: &Chosen) -> CommandResult<(Channel, Credentials)> {
     let keystore = Keystore::new(&chosen.context.identity);
-    fleet_certs::client::connect(&chosen.context.endpoints, &keystore, &LinkOptions::operator())
+    let credentials = keystore.load().map_err(|error| {
+        CommandError::because(format!("cannot use the identity of the context {}", chosen.name), error)
+            .of_kind(ErrorKind::Unreachable)
+            .hint("`fleet server operator issue NAME` on the coordinator's host makes a new one")
+    })?;
+    let (ours, wanted) = (credentials.me().domain.as_str(), &chosen.context.trust_domain);
+    if ours != wanted {
+        let what = format!("the context {} is for the fleet {wanted}, but its identity is of {ours}", chosen.name);
+        return Err(CommandError::usage(what).hint("`fleet context add` can change either"));
+    }
+    let channel = fleet_certs::client::connect(&chosen.context.endpoints, &keystore, &LinkOptions::operator())
         .await
-        .map_err(|error| unreachable(&error, &chosen.name))
+        .map_err(|error| unreachable(&error, &chosen.name))?;
+    Ok((channel, credentials))
 }
 
 /// What a failed connection means; each kind is "unreachable or not authenticated".

@@ -11,13 +11,12 @@ use std::time::Duration;
 
 /// Renews the identity of `chosen` if that is due. Failing is worth a word, not a failed command: the certificate
 /// in hand is still valid.
-pub(super) async fn if_due(rpc: &mut Rpc, chosen: &Chosen, output: &Output) {
+pub(super) async fn if_due(rpc: &mut Rpc, chosen: &Chosen, credentials: &Credentials, output: &Output) {
     let keystore = Keystore::new(&chosen.context.identity);
-    let Ok(credentials) = keystore.load() else { return };
     if renewal::wait(keystore.clock().now(), credentials.me()) > Duration::ZERO {
         return;
     }
-    if let Err(error) = renew(rpc, &keystore, &credentials).await {
+    if let Err(error) = renew(rpc, &keystore, credentials).await {
         output.say(&format!("warning: the certificate of the context {} could not be renewed: {error}", chosen.name));
     }
 }

@@ -52,9 +52,9 @@ struct Add {
     /// The trust domain of the fleet
     #[arg(long, env = "FLEET_TRUST_DOMAIN", value_name = "DOMAIN", hide_env = true)]
     trust_domain: String,
-    /// The folder that holds key, certificate chain and roots
+    /// The folder that holds key, certificate chain and roots; default: identities/NAME beside the configuration
     #[arg(long, env = "FLEET_IDENTITY", value_name = "FOLDER", hide_env = true)]
-    identity: PathBuf,
+    identity: Option<PathBuf>,
     /// Make it the current context
     #[arg(long = "use", env = "FLEET_USE", hide_env = true)]
     make_current: bool,
@@ -152,8 +152,11 @@ fn add_one(add: Add, app: &App) -> CommandResult<()> {
     for endpoint in &add.endpoints {
         check_endpoint(endpoint)?;
     }
-    let identity = std::path::absolute(&add.identity)
-        .map_err(|error| CommandError::because(format!("cannot find {}", add.identity.display()), error))?;
+    let identity = match &add.identity {
+        Some(folder) => std::path::absolute(folder)
+            .map_err(|error| CommandError::because(format!("cannot find {}", folder.display()), error))?,
+        None => context::identity_folder(&add.name)?,
+    };
     let context = Context { endpoints: add.endpoints, trust_domain: add.trust_domain, identity };
     context::add(&add.name, context, add.make_current)?;
     app.output.say(&format!("added the context {}", add.name));

@@ -1,6 +1,8 @@
 //! The files `fleet lint` looks at: a folder, a commit, a single unit file, stdin.
 
 use crate::error::{CommandError, CommandResult};
+use fleet_server::source::git::Git;
+use fleet_server::source::tree::TreeReader;
 use fleet_units::bundle::{MAX_FILE, SourceFile, SourceTree};
 use fleet_units::diagnostic::{Diagnostic, Place};
 use fleet_units::ids::UnitName;
@@ -69,16 +71,17 @@ impl Files {
             for entry in fs::read_dir(&path).map_err(cannot)? {
                 match entry.map_err(cannot)?.file_name().into_string() {
                     Ok(name) => names.push(name),
-                    Err(name) => self.refuse(relative, &format!("the name {name:?} is not UTF-8")),
+                    Err(name) => self.refuse("bad-name", relative, format!("{name:?} is no name for a file here")),
                 }
             }
             names.sort();
             return names.iter().try_for_each(|name| self.walk(base, &format!("{relative}/{name}")));
         }
         if !metadata.is_file() {
-            self.refuse(relative, "only regular files are read");
+            self.refuse("not-a-file", relative, "only regular files are read".to_owned());
         } else if metadata.len() > MAX_FILE as u64 {
-            self.refuse(relative, &format!("it has {} bytes, more than {} MiB", metadata.len(), MAX_FILE >> 20));
+            let message = format!("{} bytes; a file may have {} MiB", metadata.len(), MAX_FILE >> 20);
+            self.refuse("file-too-large", relative, message);
         } else {
             let executable = metadata.permissions().mode() & 0o100 != 0;
             let content = fs::read(&path).map_err(cannot)?;
@@ -87,13 +90,14 @@ impl Files {
         Ok(())
     }
 
-    fn refuse(&mut self, file: &str, why: &str) {
+    /// `code` and words are those of the coordinator's reader of commits.
+    fn refuse(&mut self, code: &str, file: &str, why: String) {
         let place = Place { file: file.to_owned(), line: 0, column: 0 };
-        self.diagnostics.push(Diagnostic::error("unreadable-file", place, why));
+        self.diagnostics.push(Diagnostic::error(code, place, why));
     }
 }
 
-/// The files of a commit, from the object database of the repository `path` is in.
+/// The files of a commit, read as the coordinator reads them.
 fn commit(path: &Path, rev: &str) -> CommandResult<Files> {
     let failed = |what: String| move |error: git2::Error| CommandError::because(what, error.message().to_owned());
     let repository = git2::Repository::discover(path)
@@ -102,32 +106,9 @@ fn commit(path: &Path, rev: &str) -> CommandResult<Files> {
         .revparse_single(rev)
         .and_then(|object| object.peel_to_commit())
         .map_err(failed(format!("there is no commit {rev:?} in {}", repository.path().display())))?;
-    let tree = commit.tree().map_err(failed(format!("cannot read the tree of {rev}")))?;
-    let mut files = Files { tree: SourceTree::new(), diagnostics: Vec::new() };
-    let mut missing = None;
-    tree.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
-        let Ok(name) = entry.name() else {
-            files.refuse(folder, "a name in it is not UTF-8");
-            return git2::TreeWalkResult::Skip;
-        };
-        let path = format!("{folder}{name}");
-        if !ROOTS.contains(&path.split('/').next().unwrap_or_default()) {
-            return git2::TreeWalkResult::Skip;
-        }
-        match entry.filemode_raw() {
-            0o040_000 => {}
-            mode @ (0o100_644 | 0o100_755 | 0o100_664) => match repository.find_blob(entry.id()) {
-                Ok(blob) if blob.size() > MAX_FILE => files.refuse(&path, "it is larger than 16 MiB"),
-                Ok(blob) => drop(files.tree.insert(path, SourceFile::new(mode & 0o100 != 0, blob.content()))),
-                Err(error) => missing = Some(error),
-            },
-            _ => files.refuse(&path, "only regular files are read"),
-        }
-        git2::TreeWalkResult::Ok
-    })
-    .map_err(failed(format!("cannot read the tree of {rev}")))?;
-    match missing {
-        Some(error) => Err(failed(format!("cannot read the files of {rev}"))(error)),
-        None => Ok(files),
-    }
+    let revision = commit.id().to_string().parse().map_err(CommandError::failed)?;
+    let snapshot = Git::open(repository.commondir())
+        .and_then(|git| TreeReader::default().read(&git, &revision))
+        .map_err(|error| CommandError::because(format!("cannot read the files of {rev}"), error))?;
+    Ok(Files { tree: snapshot.files.clone(), diagnostics: snapshot.diagnostics.clone() })
 }

@@ -1,0 +1,11 @@
+//! Transcripts of real commands: the built binary, its own folders, and coordinators and nodes that answer from a
+//! script behind real mTLS and a real socket.
+
+mod contexts;
+mod coordinator;
+mod local;
+mod remote;
+mod run;
+mod service;
+mod shell;
+mod terminal;
