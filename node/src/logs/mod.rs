@@ -7,8 +7,13 @@
 //! Writer and readers are different processes and share nothing but the files: a frame counts once all its
 //! bytes are there, and file events wake the readers.
 
+pub mod cursor;
+pub mod query;
+pub mod read;
 pub mod segments;
+pub mod ship;
 pub mod spool;
+pub mod watch;
 
 use std::path::PathBuf;
 

@@ -394,7 +394,7 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-fn make_folder(path: &Path) -> Result<(), SpoolError> {
+pub(super) fn make_folder(path: &Path) -> Result<(), SpoolError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(SpoolError::io("create", path))
 }
 
