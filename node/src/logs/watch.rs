@@ -41,7 +41,7 @@ impl SpoolWatch {
 
     fn new(root: &Path) -> Result<Self, SpoolError> {
         let start = || -> std::io::Result<_> {
-            AsyncFd::register(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?)
+            Ok(AsyncFd::register(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?)?)
         };
         let events = start().map_err(SpoolError::io("watch", root))?;
         Ok(SpoolWatch { root: root.to_owned(), events, units: HashMap::new(), found: BTreeSet::new() })
