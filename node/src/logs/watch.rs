@@ -41,7 +41,9 @@ impl SpoolWatch {
 
     fn new(root: &Path) -> Result<Self, SpoolError> {
         let start = || -> std::io::Result<_> {
-            Ok(AsyncFd::register(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?)?)
+            let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+            // SAFETY: the descriptor is owned by the `AsyncFd` and stays open, and the same, as long as that lives.
+            Ok(unsafe { AsyncFd::register_with_interest(inotify, tokio::io::Interest::READABLE) }?)
         };
         let events = start().map_err(SpoolError::io("watch", root))?;
         Ok(SpoolWatch { root: root.to_owned(), events, units: HashMap::new(), found: BTreeSet::new() })
