@@ -2,7 +2,8 @@
 
 use crate::args::{App, EnvironmentFilter};
 use crate::client;
-use crate::error::{CommandError, CommandResult, Exit};
+use crate::commands::follow;
+use crate::error::CommandResult;
 use crate::output::time::{local, rfc3339};
 use crate::output::view::{short, some};
 use crate::output::{Output, Paint, json};
@@ -34,16 +35,27 @@ pub(crate) fn run(arguments: Arguments, app: &App) -> CommandResult {
     let follow = arguments.follow;
     let request = v1::EventsRequest { environment: arguments.filter.environment.unwrap_or_default(), follow };
     app.block_on(async {
-        let mut client = client::connect(app).await?;
-        let mut stream = client.call(async |rpc| rpc.events(request).await).await?;
-        while let Some(event) = stream.message().await.map_err(|status| client.error(status))? {
-            app.output.write(&render(event, &app.output))?;
-        }
-        if follow {
-            return Err(CommandError::failed("the coordinator ended the stream").hint("run the command again"));
-        }
-        Ok(Exit::Done)
+        let mut newest_us = 0;
+        follow::run(app, follow, async || once(app, &request, &mut newest_us).await).await
     })
+}
+
+/// One connection's worth of events; those up to `newest_us` were shown already.
+async fn once(app: &App, request: &v1::EventsRequest, newest_us: &mut u64) -> CommandResult<follow::End> {
+    let mut client = client::connect(app).await?;
+    let mut stream = client.call(async |rpc| rpc.events(request.clone()).await).await?;
+    let shown_us = *newest_us;
+    loop {
+        match stream.message().await.map_err(|status| client.error(status)) {
+            Ok(Some(event)) if event.time_us <= shown_us => {}
+            Ok(Some(event)) => {
+                *newest_us = event.time_us.max(*newest_us);
+                app.output.write(&render(event, &app.output))?;
+            }
+            Ok(None) => return Ok(follow::End::Complete),
+            Err(error) => return follow::End::of(error),
+        }
+    }
 }
 
 /// One event on a line of its own.

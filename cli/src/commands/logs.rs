@@ -2,10 +2,12 @@
 
 use crate::args::{App, EnvironmentFilter};
 use crate::client;
-use crate::commands::{log_line, unit_name};
-use crate::error::{CommandError, CommandResult, Exit};
+use crate::commands::{follow, log_line, unit_name};
+use crate::error::CommandResult;
 use crate::output::time::parse_moment;
 use fleet_proto::v1;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Show what units wrote, merged over nodes and instances.
 #[derive(Debug, clap::Args)]
@@ -59,18 +61,83 @@ pub(crate) fn run(arguments: Arguments, app: &App) -> CommandResult {
         follow: arguments.range.follow,
     };
     app.block_on(async {
-        let mut client = client::connect(app).await?;
-        let mut stream = client.call(async |rpc| rpc.logs(request).await).await?;
-        while let Some(batch) = stream.message().await.map_err(|status| client.error(status))? {
-            app.output.write_bytes(&log_line::render(&batch.lines, &app.output))?;
-            if batch.lost_lines > 0 {
-                let (node, unit) = (&batch.lost_node, &batch.lost_unit);
-                app.output.say(&format!("-- {} lines of {unit} on {node} never arrived --", batch.lost_lines));
-            }
-        }
-        if arguments.range.follow {
-            return Err(CommandError::failed("the coordinator ended the stream").hint("run the command again"));
-        }
-        Ok(Exit::Done)
+        let mut seen = Seen::default();
+        follow::run(app, request.follow, async || once(app, &request, &mut seen).await).await
     })
+}
+
+/// One connection's worth of lines.
+async fn once(app: &App, request: &v1::LogsRequest, seen: &mut Seen) -> CommandResult<follow::End> {
+    let mut client = client::connect(app).await?;
+    let request = seen.resume(request);
+    let mut stream = client.call(async |rpc| rpc.logs(request).await).await?;
+    loop {
+        let mut batch = match stream.message().await.map_err(|status| client.error(status)) {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Ok(follow::End::Complete),
+            Err(error) => return follow::End::of(error),
+        };
+        seen.keep_new(&mut batch.lines);
+        app.output.write_bytes(&log_line::render(&batch.lines, &app.output))?;
+        if batch.lost_lines > 0 {
+            let (node, unit) = (&batch.lost_node, &batch.lost_unit);
+            app.output.say(&format!("-- {} lines of {unit} on {node} never arrived --", batch.lost_lines));
+        }
+    }
+}
+
+/// How far each unit on each node has been shown, to go on there after a lost connection.
+#[derive(Debug, Default)]
+struct Seen {
+    sequences: BTreeMap<(String, String), u64>,
+    /// Of the newest line, in microseconds since 1970.
+    newest_us: u64,
+}
+
+/// Lines arrive merged but not in the strict order of their times over nodes; so long before the newest line is
+/// asked for again after a lost connection, and what was shown is left out by its sequence.
+const OVERLAP_US: u64 = 10_000_000;
+
+impl Seen {
+    /// `request`, or, when lines have been shown, one for what came after them.
+    fn resume(&self, request: &v1::LogsRequest) -> v1::LogsRequest {
+        if self.newest_us == 0 {
+            return request.clone();
+        }
+        let since_us = self.newest_us.saturating_sub(OVERLAP_US).max(request.since_us);
+        v1::LogsRequest { all: true, since_us, ..request.clone() }
+    }
+
+    /// Leaves only lines that were not shown before.
+    fn keep_new(&mut self, lines: &mut Vec<v1::LogLine>) {
+        lines.retain(|line| {
+            self.newest_us = self.newest_us.max(line.time_us);
+            match self.sequences.entry((line.node.clone(), line.unit.clone())) {
+                Entry::Vacant(entry) => drop(entry.insert(line.sequence)),
+                Entry::Occupied(entry) if *entry.get() >= line.sequence => return false,
+                Entry::Occupied(mut entry) => drop(entry.insert(line.sequence)),
+            }
+            true
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_lost_connection_no_line_is_shown_twice() {
+        let line =
+            |unit: &str, sequence, time_us| v1::LogLine { unit: unit.into(), sequence, time_us, ..Default::default() };
+        let mut seen = Seen::default();
+        let request = v1::LogsRequest { last: 100, follow: true, ..Default::default() };
+        assert_eq!(seen.resume(&request), request);
+        seen.keep_new(&mut vec![line("a", 4, 50_000_000), line("b", 9, 51_000_000)]);
+        let resumed = seen.resume(&request);
+        assert_eq!((resumed.all, resumed.since_us), (true, 41_000_000));
+        let mut again = vec![line("a", 4, 50_000_000), line("a", 5, 52_000_000), line("b", 8, 49_000_000)];
+        seen.keep_new(&mut again);
+        assert_eq!(again, [line("a", 5, 52_000_000)]);
+    }
 }

@@ -7,6 +7,7 @@ mod confirm;
 pub(crate) mod context;
 mod converge;
 pub(crate) mod events;
+mod follow;
 pub(crate) mod history;
 pub(crate) mod lint;
 mod lint_source;

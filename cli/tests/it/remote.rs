@@ -6,6 +6,7 @@ use crate::service::Script;
 use fleet_certs::clock::TrustClock;
 use fleet_proto::v1::*;
 use fleet_units::time::Timestamp;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tonic::Status;
 
@@ -423,4 +424,31 @@ fn events_come_as_lines() {
     let person = coordinator.operator();
     assert!(person.fleet("events").exits(0).stdout.ends_with("accepted  test  by ann\n"));
     assert_eq!(person.fleet("events -o json").json()["node"], serde_json::Value::Null);
+}
+
+#[test]
+fn following_goes_on_after_a_lost_connection_without_showing_a_line_twice() {
+    let line = LogLine {
+        node: "n".into(),
+        unit: "web.service".into(),
+        sequence: 1,
+        time_us: 1,
+        message: "once".into(),
+        ..Default::default()
+    };
+    let logs = vec![LogsResponse { lines: vec![line], ..Default::default() }];
+    let coordinator = Coordinator::start(Script { logs, ..Script::default() });
+    let person = coordinator.operator();
+    let mut command = person.command(&["logs", "-f"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while coordinator.script.asked().len() < 3 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(stdout.matches("once").count(), 1, "{stdout}");
+    assert!(stderr.contains("trying again"), "{stderr}");
+    assert!(coordinator.script.asked().len() >= 3);
 }
