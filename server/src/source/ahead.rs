@@ -4,7 +4,6 @@ use super::content::is_common;
 use super::diff::{self, File};
 use super::error::SourceError;
 use super::git::{Git, revision};
-use super::graph::{self, Corrections};
 use fleet_units::ids::Revision;
 use git2::{Oid, Sort};
 
@@ -21,15 +20,9 @@ pub struct OwnContent {
     pub date: String,
 }
 
-/// Common paths whose state in `target` differs from every base's and from the source's. A promotion would throw
+/// Common paths whose state in `target` differs from that in each of `bases` and in the source. A promotion would throw
 /// that state away.
-pub(crate) fn own_content(
-    git: &Git,
-    corrections: &Corrections,
-    target: Oid,
-    source: Oid,
-) -> Result<Vec<OwnContent>, SourceError> {
-    let bases = graph::bases(git, corrections, target, source)?;
+pub(crate) fn own_content(git: &Git, bases: &[Oid], target: Oid, source: Oid) -> Result<Vec<OwnContent>, SourceError> {
     let tree = |commit: Oid| git.commit(commit).map(|commit| Some(commit.tree_id()));
     let mut own = Vec::new();
     for change in diff::changes(git, tree(target)?, tree(source)?)? {
@@ -37,7 +30,7 @@ pub(crate) fn own_content(
             continue;
         }
         let mut known = false;
-        for base in &bases {
+        for base in bases {
             known |= diff::file_at(git, *base, &change.path)? == change.old;
         }
         if !known {

@@ -241,13 +241,9 @@ impl Source {
         self.logs.of(&self.git, environment)
     }
 
-    /// The corrections of every environment's log.
-    pub(crate) fn corrections(&mut self) -> Result<Corrections, SourceError> {
-        let mut corrections = Corrections::default();
-        for environment in self.chain.environments() {
-            corrections.add(&self.git, self.logs.of(&self.git, &environment.name)?)?;
-        }
-        Ok(corrections)
+    /// The corrections that the environment's log makes to the commit graph.
+    pub(crate) fn corrections(&mut self, environment: &EnvironmentName) -> Result<Corrections, SourceError> {
+        Corrections::new(&self.git, self.logs.of(&self.git, environment)?)
     }
 
     pub(crate) fn known(&self, environment: &EnvironmentName) -> Result<&Environment, SourceError> {

@@ -123,13 +123,31 @@ impl Git {
             let mut options = RepositoryInitOptions::new();
             options.bare(true).no_reinit(false).external_template(false).initial_head(branch);
             let repo = Repository::init_opts(path, &options).map_err(failed)?;
-            let mut config = repo.config().map_err(failed)?;
-            // What refs of ours name must be on disk before the ref is.
-            config.set_bool("core.fsyncObjectFiles", true).map_err(failed)?;
-            // Plain git pushes by path: it must neither show nor move the refs that hold our decisions.
-            config.set_str("transfer.hideRefs", "refs/fleet").map_err(failed)?;
+            drop(repo);
         }
-        Git::open(path)
+        let git = Git::open(path)?;
+        // libgit2 reads some settings only once.
+        match git.configure().map_err(writing("the repository's configuration"))? {
+            true => Git::open(path),
+            false => Ok(git),
+        }
+    }
+
+    /// Tells whether anything was changed.
+    fn configure(&self) -> Result<bool, git2::Error> {
+        let mut config = self.repo.config()?;
+        let mut changed = false;
+        // What refs of ours name must be on disk before the ref is.
+        if !config.get_bool("core.fsyncObjectFiles").unwrap_or(false) {
+            config.set_bool("core.fsyncObjectFiles", true)?;
+            changed = true;
+        }
+        // Plain git pushes by path: it must neither show nor move the refs that hold our decisions.
+        if config.get_string("transfer.hideRefs").ok().as_deref() != Some("refs/fleet") {
+            config.set_str("transfer.hideRefs", "refs/fleet")?;
+            changed = true;
+        }
+        Ok(changed)
     }
 
     /// The repository's folder.

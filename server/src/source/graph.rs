@@ -11,26 +11,26 @@ use git2::Oid;
 use std::collections::{HashMap, HashSet};
 
 /// Commits whose effective parents are not their parents.
-#[derive(Default)]
 pub(crate) struct Corrections(HashMap<Oid, Vec<Oid>>);
 
 impl Corrections {
-    /// Adds those of one environment's log.
-    pub(crate) fn add(&mut self, git: &Git, log: &HeadLog) -> Result<(), SourceError> {
+    /// Those of one environment's log.
+    pub(crate) fn new(git: &Git, log: &HeadLog) -> Result<Self, SourceError> {
+        let mut corrections = HashMap::new();
         for record in log.heads() {
             let Some(source) = record.source.as_ref().map(oid) else { continue };
             let head = oid(&record.head);
             match (record.kind, &git.parents(head)?[..]) {
                 (Kind::Rollback, [_]) => {
-                    self.0.insert(head, vec![source]);
+                    corrections.insert(head, vec![source]);
                 }
                 (Kind::Promotion, [parent]) if source != head => {
-                    self.0.entry(head).or_insert_with(|| vec![*parent, source]);
+                    corrections.insert(head, vec![*parent, source]);
                 }
                 _ => {}
             }
         }
-        Ok(())
+        Ok(Corrections(corrections))
     }
 
     fn parents(&self, git: &Git, commit: Oid) -> Result<Vec<Oid>, SourceError> {

@@ -10,6 +10,7 @@ use super::diff;
 use super::environments::Source;
 use super::error::SourceError;
 use super::git::{oid, revision};
+use super::graph;
 use super::log::Kind;
 use fleet_units::diagnostic::{Diagnostic, Place};
 use fleet_units::ids::{EnvironmentName, Revision};
@@ -203,8 +204,9 @@ fn promotion(
     before: Oid,
     promoted: Oid,
 ) -> Result<Reading, SourceError> {
-    let corrections = source.corrections()?;
-    let own = ahead::own_content(&source.git, &corrections, before, promoted)?;
+    let corrections = source.corrections(environment)?;
+    let bases = graph::bases(&source.git, &corrections, before, promoted)?;
+    let own = ahead::own_content(&source.git, &bases, before, promoted)?;
     let head = revision(promoted);
     if let Some(first) = own.first() {
         let message = format!("this merge throws away what {environment} holds and {} lacks", head.short());

@@ -75,11 +75,6 @@ pub(crate) struct HeadLog {
 }
 
 impl HeadLog {
-    /// Oldest first.
-    pub(crate) fn records(&self) -> &[Record] {
-        &self.records
-    }
-
     /// The records that brought a head, oldest first.
     pub(crate) fn heads(&self) -> impl DoubleEndedIterator<Item = &Record> {
         self.records.iter().filter(|record| record.kind != Kind::Converged)

@@ -23,7 +23,11 @@ pub mod history;
 mod intent;
 mod interpret;
 pub mod log;
+mod merge;
+pub mod promote;
+pub mod refusal;
 mod removal;
+mod rollback;
 pub mod tree;
 pub mod watcher;
 
@@ -34,6 +38,8 @@ pub use error::SourceError;
 pub use handle::SourceHandle;
 pub use history::HistoryEntry;
 pub use log::{Kind, Record};
+pub use promote::{Act, Proposed};
+pub use refusal::Refusal;
 pub use watcher::Watcher;
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 mod examine;
 mod plain_git;
+mod promote;
 mod repository;
+mod rollback;
 mod trees;
 mod world;

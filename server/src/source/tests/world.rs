@@ -1,7 +1,7 @@
 //! A repository to play with, and a stand-in for the compiler that knows just enough.
 
 use crate::source::git::oid;
-use crate::source::{Accepted, Chain, Examined, Source};
+use crate::source::{Accepted, Act, Chain, Examined, Source};
 use fleet_units::bundle::{Bundle, SourceTree};
 use fleet_units::diagnostic::{Diagnostic, Place};
 use fleet_units::fleet::{Compiled, FleetSpec, FleetUnit};
@@ -162,6 +162,18 @@ impl World {
         let now = self.now();
         let head = self.source.accepted(&environment(name)).unwrap().unwrap().revision;
         self.source.record_converged(&environment(name), &head, now).unwrap();
+    }
+
+    /// An operator, now.
+    pub(crate) fn act(&self) -> Act {
+        Act { actor: "eve".to_owned(), plan_id: None, now: self.now() }
+    }
+
+    /// Promotes into `to` from the one before.
+    pub(crate) fn promote(&mut self, to: &str, rev: Option<&Revision>) -> Accepted {
+        let proposed = self.source.propose_promotion(None, &environment(to), rev).unwrap();
+        let act = self.act();
+        self.source.commit(&proposed, &act).unwrap()
     }
 
     /// Opens the repository again, as after a restart.
