@@ -32,16 +32,12 @@ pub(crate) fn render(route: (&str, &str, &str), nodes: &[v1::NodePlan], id: &str
             ]);
         }
     }
-    if table.is_empty() {
-        text += "  nothing would change";
-    } else {
-        text += &table.render(stream);
-        text += "  ";
-    }
-    let units = if kept == 1 { "unit stays" } else { "units stay" };
-    text += &match table.is_empty() {
-        true => format!("; {kept} {units}\n"),
-        false => format!("{kept} {units} untouched\n"),
+    let stay = if kept == 1 { "unit stays" } else { "units stay" };
+    text += &match (table.is_empty(), kept) {
+        (true, 0) => "  nothing would change\n".to_owned(),
+        (true, _) => format!("  nothing would change; {kept} {stay}\n"),
+        (false, 0) => table.render(stream),
+        (false, _) => format!("{}  {kept} {stay} untouched\n", table.render(stream)),
     };
     if !id.is_empty() {
         text += &format!("  {} {}\n", stream.paint(Paint::Faint, "plan"), stream.text(id));

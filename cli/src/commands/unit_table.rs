@@ -51,7 +51,7 @@ fn note(unit: &v1::UnitStatus, connected: bool) -> String {
         notes.push("node not connected, last known".to_owned());
     }
     if let Some(hold) = &unit.held {
-        notes.push(held(hold));
+        notes.push(format!("held {}", held(hold)));
     }
     if let Some(reason) = unit.reason.as_ref().filter(|reason| !reason.text.is_empty()) {
         notes.push(reason.text.clone());
@@ -67,7 +67,7 @@ fn note(unit: &v1::UnitStatus, connected: bool) -> String {
 
 fn held(hold: &v1::Hold) -> String {
     let why = if hold.why.is_empty() { String::new() } else { format!(" ({})", hold.why) };
-    format!("held by {} until {}{why}", hold.who, local(hold.until_us))
+    format!("by {} until {}{why}", hold.who, local(hold.until_us))
 }
 
 /// Everything about one unit on one node, a line each.

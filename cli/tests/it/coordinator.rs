@@ -91,6 +91,7 @@ impl Drop for Coordinator {
 /// Takes TLS off connections: what tonic sees is the plain side of a pipe.
 async fn accept(listener: TcpListener, tls: TlsAcceptor, plain: mpsc::Sender<std::io::Result<DuplexStream>>) {
     while let Ok((stream, _)) = listener.accept().await {
+        stream.set_nodelay(true).expect("a TCP socket has it");
         tokio::spawn(relay(stream, tls.clone(), plain.clone()));
     }
 }
