@@ -83,6 +83,7 @@ pub(crate) enum Command {
     Node(commands::node::Arguments),
     Token(commands::token::Arguments),
     Context(commands::context::Arguments),
+    SampleService(commands::sample_service::Arguments),
     Completions(commands::completions::Arguments),
 }
 
@@ -106,6 +107,7 @@ impl Command {
             Command::Node(arguments) => commands::node::run(arguments, app),
             Command::Token(arguments) => commands::token::run(arguments, app),
             Command::Context(arguments) => commands::context::run(arguments, app),
+            Command::SampleService(arguments) => commands::sample_service::run(arguments, app),
             Command::Completions(arguments) => commands::completions::run(&arguments, app),
         }
     }

@@ -20,6 +20,7 @@ pub(crate) mod plan;
 mod plan_view;
 pub(crate) mod promote;
 pub(crate) mod rollback;
+pub(crate) mod sample_service;
 pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod token;
