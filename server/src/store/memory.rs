@@ -1,56 +1,51 @@
-//! A store that forgets: for tests.
+//! The store in memory: for tests, and for a coordinator that is to leave nothing behind.
 
-use super::{Batch, Change, NodeRecord, Store, StoreError};
-use fleet_units::assignment::NodeAssignment;
-use fleet_units::ids::NodeName;
-use fleet_units::status::UnitStatus;
+use super::{Backend, Change, StoreError};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A store that forgets.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Content>);
-
-#[derive(Debug, Default)]
-struct Content {
-    nodes: BTreeMap<NodeName, NodeRecord>,
-    assignments: BTreeMap<NodeName, NodeAssignment>,
-    statuses: BTreeMap<NodeName, Vec<UnitStatus>>,
+/// Keeps records until it is dropped.
+#[derive(Default)]
+pub struct MemoryStore {
+    records: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl MemoryStore {
-    fn content(&self) -> MutexGuard<'_, Content> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        MemoryStore::default()
+    }
+
+    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        // Inserting and removing leave the map whole even if they panic.
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Store for MemoryStore {
-    fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
-        Ok(self.content().nodes.values().cloned().collect())
+impl Backend for MemoryStore {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.records().get(key).cloned())
     }
 
-    fn assignment(&self, node: &NodeName) -> Result<Option<NodeAssignment>, StoreError> {
-        Ok(self.content().assignments.get(node).cloned())
+    fn scan(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let records = self.records();
+        let found = records.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
-    fn statuses(&self, node: &NodeName) -> Result<Vec<UnitStatus>, StoreError> {
-        Ok(self.content().statuses.get(node).cloned().unwrap_or_default())
-    }
-
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        let mut content = self.content();
-        for change in batch.changes {
-            match change {
-                Change::PutNode(record) => drop(content.nodes.insert(record.name.clone(), record)),
-                Change::RemoveNode(node) => {
-                    content.nodes.remove(&node);
-                    content.assignments.remove(&node);
-                    content.statuses.remove(&node);
-                }
-                Change::PutAssignment(held) => drop(content.assignments.insert(held.node.clone(), held)),
-                Change::PutStatuses(node, statuses) => drop(content.statuses.insert(node, statuses)),
-            }
+    fn apply(&self, changes: Vec<Change>, _durable: bool) -> Result<(), StoreError> {
+        let mut records = self.records();
+        for (key, value) in changes {
+            match value {
+                Some(value) => records.insert(key, value),
+                None => records.remove(&key),
+            };
         }
         Ok(())
+    }
+
+    fn syncs(&self) -> u64 {
+        0
     }
 }

@@ -1,111 +1,184 @@
-//! What the coordinator keeps and could rebuild: nodes, assignments, what nodes last told. One trait in domain words.
+//! What the coordinator knows and could learn again: nodes, environments, assignments, latest statuses.
 //!
-//! What cannot be rebuilt lives elsewhere: promotions and head logs in git, tokens, holds and audit in the journal.
-//! Callers collect changes in a [`Batch`]; one batch is one durable write.
+//! Everything here can be rebuilt from git, the journal and what nodes report; a damaged store is set aside and
+//! starts empty. What cannot be rebuilt lives in git refs and in the journal. The coordinator's task is the only
+//! writer: it collects one change into one [`Batch`], which costs one flush.
+//!
+//! ```text
+//! Store (domain words) = Backend (keys and bytes: memory, sled) + schema (keys, versions, checksums)
+//! ```
 
 mod memory;
+mod records;
+mod schema;
+mod sled;
 
+#[cfg(test)]
+mod tests;
+
+pub use self::sled::{Opened, Options, SledStore};
 pub use memory::MemoryStore;
+pub use records::{Batch, EnvironmentRecord, NodeRecord, NodeStatuses};
+pub use schema::VERSION;
 
 use fleet_units::assignment::NodeAssignment;
 use fleet_units::ids::{EnvironmentName, NodeName};
-use fleet_units::status::UnitStatus;
-use fleet_units::time::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use schema::Table;
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+use thiserror::Error;
 
-/// Why the store could not be read or written.
-#[derive(Debug, thiserror::Error)]
+/// What can go wrong with the store.
+#[derive(Debug, Error)]
 pub enum StoreError {
-    /// The disk said no; nothing of the batch is kept.
-    #[error("{operation} the store")]
+    /// It was written by a newer version of Fleet; nothing was changed.
+    #[error(
+        "the store {path} has format {found}, this program knows up to {known}; run the newer version, or move the folder away to rebuild it"
+    )]
+    Newer {
+        /// Its folder.
+        path: PathBuf,
+        /// The format found.
+        found: u32,
+        /// The newest format this program knows.
+        known: u32,
+    },
+    /// The disk is full or nearly so; nothing was changed, and nothing is lost.
+    #[error("the disk of the store {path} is full: {free} bytes are left; free some and it carries on")]
+    Full {
+        /// Its folder.
+        path: PathBuf,
+        /// Bytes left.
+        free: u64,
+    },
+    /// Another process has it open.
+    #[error("the store {path} is in use by another process")]
+    InUse {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// The files could not be read or written.
+    #[error("cannot {operation} the store {path}")]
     Io {
-        /// `read`, `write`, `sync`.
+        /// `open`, `write`, …
         operation: &'static str,
-        /// Why.
+        /// Its folder.
+        path: PathBuf,
+        /// Why not.
         source: std::io::Error,
     },
-    /// A record is not what this version wrote.
-    #[error("the store's record {key} is damaged: {why}")]
+    /// A record is not what was written. Opening the store again sets it aside.
+    #[error("the store holds a damaged record, {key}: {why}")]
     Damaged {
         /// Which.
         key: String,
-        /// What is wrong.
+        /// What is wrong with it.
         why: String,
     },
 }
 
-/// One enrolled node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeRecord {
-    /// Its name.
-    pub name: NodeName,
-    /// Its environment.
-    pub environment: EnvironmentName,
-    /// The coordinator's labels.
-    pub labels: BTreeMap<String, String>,
-    /// The node's own facts, as last told.
-    pub facts: BTreeMap<String, String>,
-    /// When it was last connected.
-    pub last_seen: Timestamp,
-}
-
-/// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A node is enrolled, or its record changed.
-    PutNode(NodeRecord),
-    /// A node is gone, with its assignment and statuses.
-    RemoveNode(NodeName),
-    /// A node was offered this.
-    PutAssignment(NodeAssignment),
-    /// What a node last told of all its units.
-    PutStatuses(NodeName, Vec<UnitStatus>),
-}
-
-/// Changes that are made together or not at all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
-    /// In order.
-    pub changes: Vec<Change>,
-}
-
-impl Batch {
-    /// Whether there is nothing to write.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
-    /// A node is enrolled, or its record changed.
-    pub fn put_node(&mut self, record: NodeRecord) {
-        self.changes.push(Change::PutNode(record));
-    }
-
-    /// A node is gone, with its assignment and statuses.
-    pub fn remove_node(&mut self, node: NodeName) {
-        self.changes.push(Change::RemoveNode(node));
-    }
-
-    /// A node was offered this.
-    pub fn put_assignment(&mut self, assignment: NodeAssignment) {
-        self.changes.push(Change::PutAssignment(assignment));
-    }
-
-    /// What a node last told of all its units.
-    pub fn put_statuses(&mut self, node: NodeName, statuses: Vec<UnitStatus>) {
-        self.changes.push(Change::PutStatuses(node, statuses));
-    }
-}
-
-/// What can be rebuilt. Blocking; a commit takes about as long as one fsync.
+/// The store, in the words of the domain. Calls block for a disk write at most.
 pub trait Store: Send + Sync {
-    /// Every enrolled node, by name.
+    /// Every node, by name.
+    ///
+    /// # Errors
+    /// When records cannot be read; so for all that read.
     fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError>;
-    /// What a node was offered last.
+    /// One node.
+    ///
+    /// # Errors
+    /// As [`Store::nodes`].
+    fn node(&self, name: &NodeName) -> Result<Option<NodeRecord>, StoreError>;
+    /// Every environment, by name.
+    ///
+    /// # Errors
+    /// As [`Store::nodes`].
+    fn environments(&self) -> Result<Vec<EnvironmentRecord>, StoreError>;
+    /// One environment.
+    ///
+    /// # Errors
+    /// As [`Store::nodes`].
+    fn environment(&self, name: &EnvironmentName) -> Result<Option<EnvironmentRecord>, StoreError>;
+    /// Every node's assignment, by node.
+    ///
+    /// # Errors
+    /// As [`Store::nodes`].
+    fn assignments(&self) -> Result<Vec<NodeAssignment>, StoreError>;
+    /// One node's assignment.
+    ///
+    /// # Errors
+    /// As [`Store::nodes`].
     fn assignment(&self, node: &NodeName) -> Result<Option<NodeAssignment>, StoreError>;
-    /// What a node last told, by unit.
-    fn statuses(&self, node: &NodeName) -> Result<Vec<UnitStatus>, StoreError>;
-    /// Makes all changes of `batch`, durably, or none.
+    /// What every node last told about its units, by node.
+    ///
+    /// # Errors
+    /// As [`Store::nodes`].
+    fn statuses(&self) -> Result<Vec<NodeStatuses>, StoreError>;
+    /// Writes all of `batch` or nothing, on disk when it returns: one flush.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] with nothing changed; others when the disk fails.
     fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+    /// Writes all of `batch` or nothing. It is on disk within about a second, or with the next commit: for what nodes
+    /// will tell again.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    fn note(&self, batch: Batch) -> Result<(), StoreError>;
+    /// How often data was forced to disk since the store was opened (fsync, fdatasync).
+    fn syncs(&self) -> u64;
+}
+
+/// A change of one record: `None` removes it.
+pub(crate) type Change = (String, Option<Vec<u8>>);
+
+/// A backend: sorted keys and bytes.
+pub(crate) trait Backend: Send + Sync {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The records whose keys begin with `prefix`, in order.
+    fn scan(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+    fn apply(&self, changes: Vec<Change>, durable: bool) -> Result<(), StoreError>;
+    fn syncs(&self) -> u64;
+}
+
+fn one<T: DeserializeOwned>(backend: &impl Backend, table: Table, name: &str) -> Result<Option<T>, StoreError> {
+    let key = table.key(name);
+    backend.get(&key)?.map(|bytes| schema::decode(&key, &bytes)).transpose()
+}
+
+fn all<T: DeserializeOwned>(backend: &impl Backend, table: Table) -> Result<Vec<T>, StoreError> {
+    backend.scan(&table.key(""))?.iter().map(|(key, bytes)| schema::decode(key, bytes)).collect()
+}
+
+impl<B: Backend> Store for B {
+    fn nodes(&self) -> Result<Vec<NodeRecord>, StoreError> {
+        all(self, Table::Nodes)
+    }
+    fn node(&self, name: &NodeName) -> Result<Option<NodeRecord>, StoreError> {
+        one(self, Table::Nodes, name.as_str())
+    }
+    fn environments(&self) -> Result<Vec<EnvironmentRecord>, StoreError> {
+        all(self, Table::Environments)
+    }
+    fn environment(&self, name: &EnvironmentName) -> Result<Option<EnvironmentRecord>, StoreError> {
+        one(self, Table::Environments, name.as_str())
+    }
+    fn assignments(&self) -> Result<Vec<NodeAssignment>, StoreError> {
+        all(self, Table::Assignments)
+    }
+    fn assignment(&self, node: &NodeName) -> Result<Option<NodeAssignment>, StoreError> {
+        one(self, Table::Assignments, node.as_str())
+    }
+    fn statuses(&self) -> Result<Vec<NodeStatuses>, StoreError> {
+        all(self, Table::Statuses)
+    }
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.apply(batch.into_changes(), true)
+    }
+    fn note(&self, batch: Batch) -> Result<(), StoreError> {
+        self.apply(batch.into_changes(), false)
+    }
+    fn syncs(&self) -> u64 {
+        Backend::syncs(self)
+    }
 }
