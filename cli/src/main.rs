@@ -15,6 +15,8 @@ mod client;
 mod commands;
 mod context;
 mod error;
+#[allow(dead_code, reason = "for the verb that makes a sample fleet")]
+mod example_fleet;
 mod multicall;
 mod output;
 

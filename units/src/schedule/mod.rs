@@ -6,7 +6,8 @@
 //! ```
 //! The coordinator calls it whenever a revision, a node or a label changed. Equal inputs give equal placements, and a
 //! placement that is still allowed is kept: first every unit that has no choice (`Instances=all`) is placed, then what
-//! runs already keeps its place, then the rest is filled in, in the order of unit names.
+//! runs already keeps its place, then the rest is filled in: a unit after what it requires (and to the same node if it
+//! can), else in the order of unit names.
 
 mod feasible;
 mod rank;
@@ -83,6 +84,8 @@ pub fn schedule(fleet: &FleetSpec, inventory: &Inventory, previous: &Assignments
             Copies::Exactly(wanted) => counted.push(Counted { name, unit, missing: wanted }),
         }
     }
+    let depths = rank::depths(fleet);
+    counted.sort_by_key(|entry| depths[entry.name]);
     for entry in &mut counted {
         placing.keep(entry, previous);
     }
@@ -145,7 +148,7 @@ impl<'a> Placing<'a> {
         let (feasible, _) = feasible::split(entry.unit, self.inventory);
         let had = |node: &NodeName| previous.get(node).is_some_and(|units| units.contains_key(entry.name));
         let holders = feasible.into_iter().filter(|node| had(node)).collect();
-        for node in self.ranking().order(holders, entry.name).into_iter().take(entry.missing) {
+        for node in self.ranking().order(holders, &entry.unit.spec).into_iter().take(entry.missing) {
             self.place(node, entry.name, entry.unit);
             entry.missing -= 1;
         }
@@ -164,7 +167,7 @@ impl<'a> Placing<'a> {
                 None => free.push(node),
             }
         }
-        for node in self.ranking().order(free, entry.name).into_iter().take(entry.missing) {
+        for node in self.ranking().order(free, &entry.unit.spec).into_iter().take(entry.missing) {
             self.place(node, entry.name, entry.unit);
             reasons.insert(node.clone(), already_there());
             entry.missing -= 1;

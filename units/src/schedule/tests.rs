@@ -149,6 +149,29 @@ fn an_unreachable_node_keeps_what_it_has_and_gets_no_further_counted_unit() {
 }
 
 #[test]
+fn a_unit_follows_what_it_requires() {
+    // By load and name alone `a` would go to n0.
+    let mut a = unit("a.service", Instances::Count(1));
+    Arc::make_mut(&mut a.1.spec).requires.insert("z.service".parse().unwrap());
+    let mut inventory = inventory(3);
+    let last = inventory.nodes.values_mut().next_back().unwrap();
+    last.labels.insert("role".into(), "z".into());
+    let z = select(unit("z.service", Instances::Count(1)), "role=z");
+    let everywhere = unit("all.service", Instances::All);
+    assert_eq!(shown(&place(&fleet([a, z, everywhere]), &inventory)), "n0: all | n1: all | n2: a all z");
+}
+
+#[test]
+fn units_that_require_each_other_are_placed_all_the_same() {
+    let pair = [("a.service", "b.service"), ("b.service", "a.service")].map(|(name, other)| {
+        let mut entry = unit(name, Instances::Count(1));
+        Arc::make_mut(&mut entry.1.spec).requires.insert(other.parse().unwrap());
+        entry
+    });
+    assert_eq!(shown(&place(&fleet(pair), &inventory(2))), "n0: a b | n1:");
+}
+
+#[test]
 fn a_new_node_moves_nothing() {
     let units = fleet((1..=4).map(|i| unit(&format!("w@{i}.service"), Instances::Count(4))));
     let before = place(&units, &inventory(1));
