@@ -25,6 +25,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::keeper::frame::{self, FrameError};
+use crate::keeper::socket::Short;
 
 /// Requests that may wait for the writer. Each caller awaits its reply, so this is about the number of units that act
 /// in the same moment; more of them wait in `request`.
@@ -96,9 +97,8 @@ impl Control {
     /// # Errors
     /// When nobody listens, when the peer speaks another protocol, or when it refuses.
     pub async fn attach(path: &Path) -> Result<(Self, Table, mpsc::Receiver<Event>), ControlError> {
-        let stream = UnixStream::connect(path)
-            .await
-            .map_err(|source| ControlError::Connect { path: path.to_owned(), source })?;
+        let connect = async || UnixStream::connect(Short::of(path)?.path()).await;
+        let stream = connect().await.map_err(|source| ControlError::Connect { path: path.to_owned(), source })?;
         let (reader, writer) = stream.into_split();
         let (frames, frames_in) = mpsc::channel(REQUESTS);
         let (events, events_out) = mpsc::channel(frame::EVENT_WINDOW);

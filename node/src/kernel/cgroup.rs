@@ -28,6 +28,8 @@ fn own_group(text: &str) -> Option<&str> {
 #[derive(Debug, Clone)]
 pub struct Tree {
     root: PathBuf,
+    /// The same as `/proc/PID/cgroup` shows it.
+    shown: String,
 }
 
 impl Tree {
@@ -37,8 +39,10 @@ impl Tree {
         let mountinfo = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let (root, point) = mount(&mountinfo)?;
-        let below = own_group(&own)?.strip_prefix(root).unwrap_or("").trim_start_matches('/');
-        Some(Self { root: Path::new(point).join(below).join(name) })
+        let own = own_group(&own)?;
+        let below = own.strip_prefix(root).unwrap_or("").trim_start_matches('/');
+        let shown = format!("{}/{name}", own.trim_end_matches('/'));
+        Some(Self { root: Path::new(point).join(below).join(name), shown })
     }
 
     /// Makes the group.
@@ -59,6 +63,14 @@ impl Tree {
     #[must_use]
     pub fn unit(&self, unit: &str) -> Group {
         Group { path: self.root.join(unit) }
+    }
+
+    /// The unit whose group, or a group below it, the process is in.
+    #[must_use]
+    pub fn unit_of(&self, pid: u32) -> Option<String> {
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let below = own_group(&text)?.strip_prefix(&self.shown)?.strip_prefix('/')?;
+        below.split('/').next().map(str::to_owned)
     }
 
     /// All groups as one, to kill or remove everything.
@@ -82,6 +94,12 @@ pub struct Group {
 }
 
 impl Group {
+    /// The group in this folder.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Makes it if it is not there, and opens its folder, to start a process in it.
     ///
     /// # Errors
@@ -125,12 +143,6 @@ impl Group {
     /// As write(2) to `cgroup.procs`.
     pub fn enter(&self) -> io::Result<()> {
         fs::write(self.path.join("cgroup.procs"), "0")
-    }
-
-    /// Whether `pid` is in it or below.
-    #[must_use]
-    pub fn holds(&self, pid: u32) -> bool {
-        self.processes().contains(&pid)
     }
 
     /// Removes it and those below. Gone already is fine.
@@ -191,8 +203,7 @@ mod tests {
 
     #[test]
     fn a_group_that_is_not_there_is_empty_and_removable() {
-        let tree = Tree { root: std::env::temp_dir().join("fleet-no-such-group") };
-        let group = tree.unit("a.service");
+        let group = Group::at(&std::env::temp_dir().join("fleet-no-such-group"));
         assert!(!group.populated());
         assert!(group.processes().is_empty());
         group.remove().unwrap();

@@ -53,7 +53,12 @@ impl Prepared {
 }
 
 fn no_nul(what: &str) -> Failure {
-    Failure { step: format!("exec {what}"), errno: libc::EINVAL, text: "holds a NUL byte".into(), exit_status: exit::EXEC }
+    Failure {
+        step: format!("exec {what}"),
+        errno: libc::EINVAL,
+        text: "holds a NUL byte".into(),
+        exit_status: exit::EXEC,
+    }
 }
 
 /// Sets the process up and executes the program; tells the parent if that cannot be done. Never returns into code that
@@ -250,14 +255,7 @@ fn execute_open(file: RawFd, argv: &[*const c_char], environment: &[*const c_cha
     const SELF: &CStr = c"";
     // SAFETY: the arrays are NUL-terminated and live until exec; the descriptor is open.
     unsafe {
-        libc::syscall(
-            libc::SYS_execveat,
-            file,
-            SELF.as_ptr(),
-            argv.as_ptr(),
-            environment.as_ptr(),
-            libc::AT_EMPTY_PATH,
-        )
+        libc::syscall(libc::SYS_execveat, file, SELF.as_ptr(), argv.as_ptr(), environment.as_ptr(), libc::AT_EMPTY_PATH)
     };
     io::Error::last_os_error()
 }

@@ -43,7 +43,8 @@ pub fn stat(pid: u32) -> io::Result<Stat> {
         Some(libc::ESRCH) => io::Error::from(io::ErrorKind::NotFound),
         _ => error,
     })?;
-    parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is not understood")))
+    parse(&text)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is not understood")))
 }
 
 /// Looks at every process there is. Those that end meanwhile are left out.

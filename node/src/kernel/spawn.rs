@@ -64,12 +64,7 @@ pub(crate) struct Running {
 
 /// A failure of `step` by a system call.
 pub(crate) fn failure(step: impl Into<String>, exit_status: u32, error: &io::Error) -> Failure {
-    Failure {
-        step: step.into(),
-        errno: error.raw_os_error().unwrap_or(0),
-        text: error.to_string(),
-        exit_status,
-    }
+    Failure { step: step.into(), errno: error.raw_os_error().unwrap_or(0), text: error.to_string(), exit_status }
 }
 
 /// Starts the process; returns once it has executed its program.

@@ -1,0 +1,140 @@
+//! What is to be told to the agent, kept until it was acknowledged.
+
+use std::collections::VecDeque;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fleet_proto::control::{Event, Notified, event};
+
+use super::frame::EVENT_WINDOW;
+
+/// Above this many untold events no more notifications are read: their senders wait in the kernel. Ends of processes
+/// are always taken, there are no more of them than processes.
+const ENOUGH: usize = 16 * 1024;
+
+/// Microseconds since 1970 (CLOCK_REALTIME).
+pub(crate) fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Events in order, with what was told of them.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    queue: VecDeque<Event>,
+    last_id: u64,
+    told: u64,
+}
+
+impl Events {
+    pub(crate) fn push(&mut self, unit: &str, event: event::Event) {
+        if let event::Event::Notified(notified) = &event
+            && self.repeats(unit, notified)
+        {
+            return;
+        }
+        self.last_id += 1;
+        let unit = unit.to_owned();
+        self.queue.push_back(Event { id: self.last_id, unit, time_us: now_us(), event: Some(event) });
+    }
+
+    /// The unit's latest event says the same and was not told yet: only its time is new. A unit that pings while the
+    /// agent is away takes no more room than one ping.
+    fn repeats(&mut self, unit: &str, new: &Notified) -> bool {
+        let told = self.told;
+        let latest = self.queue.iter_mut().rev().take_while(|event| event.id > told).find(|event| event.unit == unit);
+        match latest {
+            Some(Event { time_us, event: Some(event::Event::Notified(old)), .. }) if old == new => {
+                *time_us = now_us();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets events up to and with this id.
+    pub(crate) fn acknowledge(&mut self, through: u64) {
+        while self.queue.front().is_some_and(|event| event.id <= through) {
+            self.queue.pop_front();
+        }
+        if self.queue.is_empty() {
+            self.queue.shrink_to(64);
+        }
+    }
+
+    /// A new agent was told nothing yet.
+    pub(crate) fn rewind(&mut self) {
+        self.told = 0;
+    }
+
+    /// The next event to tell, unless the agent has enough to acknowledge.
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        let first = self.queue.front()?.id;
+        // Ids are consecutive, so the distance is the place in the queue.
+        let index = usize::try_from((self.told + 1).saturating_sub(first)).ok()?;
+        if index >= EVENT_WINDOW {
+            return None;
+        }
+        let event = self.queue.get(index)?.clone();
+        self.told = event.id;
+        Some(event)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue.len() >= ENOUGH
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fleet_proto::control::Emptied;
+
+    fn note(text: &str) -> event::Event {
+        event::Event::Notified(Notified { pid: 1, text: text.into(), role: String::new() })
+    }
+
+    fn told(events: &mut Events) -> Vec<u64> {
+        std::iter::from_fn(|| events.next()).map(|event| event.id).collect()
+    }
+
+    #[test]
+    fn an_event_is_told_once_to_each_agent_until_it_is_acknowledged() {
+        let mut events = Events::default();
+        events.push("a", event::Event::Emptied(Emptied {}));
+        events.push("b", event::Event::Emptied(Emptied {}));
+        assert_eq!(told(&mut events), [1, 2]);
+        assert!(told(&mut events).is_empty());
+        events.acknowledge(1);
+        events.rewind();
+        assert_eq!(told(&mut events), [2]);
+        events.acknowledge(2);
+        events.push("c", event::Event::Emptied(Emptied {}));
+        assert_eq!(told(&mut events), [3]);
+    }
+
+    #[test]
+    fn no_more_than_a_window_is_told_without_acknowledgement() {
+        let mut events = Events::default();
+        for _ in 0..EVENT_WINDOW + 2 {
+            events.push("a", event::Event::Emptied(Emptied {}));
+        }
+        assert_eq!(told(&mut events).len(), EVENT_WINDOW);
+        events.acknowledge(1);
+        assert_eq!(told(&mut events), [EVENT_WINDOW as u64 + 1]);
+    }
+
+    #[test]
+    fn a_repeated_ping_takes_no_room_unless_something_came_between() {
+        let mut events = Events::default();
+        events.push("a", note("WATCHDOG=1"));
+        events.push("b", note("WATCHDOG=1"));
+        events.push("a", note("WATCHDOG=1"));
+        assert_eq!(events.queue.len(), 2);
+        events.push("a", note("READY=1"));
+        events.push("a", note("WATCHDOG=1"));
+        assert_eq!(events.queue.len(), 4);
+        assert_eq!(told(&mut events).len(), 4);
+        events.push("a", note("WATCHDOG=1"));
+        assert_eq!(told(&mut events), [5], "what was told is not changed");
+    }
+}

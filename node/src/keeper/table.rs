@@ -1,0 +1,171 @@
+//! What the supervisor holds: units, their processes, and what the agent asked to remember.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
+
+use fleet_proto::control;
+
+/// The role of a unit's main process.
+pub(crate) const MAIN: &str = "main";
+
+/// A process that was spawned or adopted and is not known to be over.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    pub(crate) pid: u32,
+    pub(crate) start_time: u64,
+    pub(crate) role: String,
+    pub(crate) invocation_id: String,
+    /// Of an adopted process that is not (yet) the supervisor's child: its end is seen here only.
+    pub(crate) handle: Option<(u64, OwnedFd)>,
+}
+
+impl Tracked {
+    pub(crate) fn to_wire(&self) -> control::Process {
+        control::Process {
+            pid: self.pid,
+            start_time: self.start_time,
+            role: self.role.clone(),
+            invocation_id: self.invocation_id.clone(),
+        }
+    }
+}
+
+/// One unit.
+#[derive(Debug, Default)]
+pub(crate) struct Unit {
+    pub(crate) remembered: Vec<u8>,
+    pub(crate) processes: Vec<Tracked>,
+    /// It had processes since the last Emptied.
+    pub(crate) populated: bool,
+    /// Watch of its `cgroup.events`.
+    pub(crate) watch: Option<i32>,
+    /// Invocations it was started with: how its stray processes are recognised where there are no cgroups.
+    pub(crate) invocations: BTreeSet<String>,
+    /// The latest of them.
+    pub(crate) invocation: String,
+    /// Released while something still ran: forgotten when that ends.
+    pub(crate) released: bool,
+    /// Where there are no cgroups: other processes seen to be of the unit (pid, start time).
+    pub(crate) strays: BTreeMap<u32, u64>,
+}
+
+impl Unit {
+    pub(crate) fn process(&self, role: &str) -> Option<&Tracked> {
+        self.processes.iter().find(|process| process.role == role)
+    }
+
+    /// Every process of the unit that is known, as (pid, start time).
+    pub(crate) fn known(&self) -> BTreeMap<u32, u64> {
+        let tracked = self.processes.iter().map(|process| (process.pid, process.start_time));
+        tracked.chain(self.strays.iter().map(|(pid, start_time)| (*pid, *start_time))).collect()
+    }
+}
+
+/// All units, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) units: BTreeMap<String, Unit>,
+    /// Which unit a tracked pid belongs to.
+    owners: BTreeMap<u32, String>,
+}
+
+impl Table {
+    /// The unit, made if it is new.
+    pub(crate) fn unit(&mut self, name: &str) -> &mut Unit {
+        self.units.entry(name.to_owned()).or_default()
+    }
+
+    pub(crate) fn track(&mut self, unit: &str, process: Tracked) {
+        self.owners.insert(process.pid, unit.to_owned());
+        let entry = self.unit(unit);
+        entry.strays.remove(&process.pid);
+        entry.populated = true;
+        entry.released = false;
+        if !process.invocation_id.is_empty() {
+            entry.invocations.insert(process.invocation_id.clone());
+            entry.invocation.clone_from(&process.invocation_id);
+        }
+        entry.processes.push(process);
+    }
+
+    pub(crate) fn owner(&self, pid: u32) -> Option<&str> {
+        self.owners.get(&pid).map(String::as_str)
+    }
+
+    pub(crate) fn tracked(&self, pid: u32) -> Option<&Tracked> {
+        let unit = self.units.get(self.owner(pid)?)?;
+        unit.processes.iter().find(|process| process.pid == pid)
+    }
+
+    /// Takes a process that is over out of the table.
+    pub(crate) fn untrack(&mut self, pid: u32) -> Option<(String, Tracked)> {
+        let name = self.owners.remove(&pid)?;
+        let processes = &mut self.units.get_mut(&name)?.processes;
+        let index = processes.iter().position(|process| process.pid == pid)?;
+        Some((name, processes.remove(index)))
+    }
+
+    /// The adopted process that is watched under `number`.
+    pub(crate) fn watched(&self, number: u64) -> Option<u32> {
+        let processes = self.units.values().flat_map(|unit| &unit.processes);
+        processes.filter(|process| process.handle.as_ref().is_some_and(|(own, _)| *own == number)).map(|p| p.pid).next()
+    }
+
+    /// The unit whose group is watched under `watch`.
+    pub(crate) fn by_watch(&self, watch: i32) -> Option<&str> {
+        self.units.iter().find(|(_, unit)| unit.watch == Some(watch)).map(|(name, _)| name.as_str())
+    }
+
+    /// Drops a unit of which nothing is left to know.
+    pub(crate) fn drop_unused(&mut self, name: &str) {
+        if let Some(unit) = self.units.get(name)
+            && unit.processes.is_empty()
+            && unit.remembered.is_empty()
+            && !unit.populated
+        {
+            self.units.remove(name);
+        }
+    }
+
+    pub(crate) fn to_wire(&self) -> Vec<control::UnitEntry> {
+        let entry = |(name, unit): (&String, &Unit)| control::UnitEntry {
+            unit: name.clone(),
+            remembered: unit.remembered.clone().into(),
+            processes: unit.processes.iter().map(Tracked::to_wire).collect(),
+            populated: unit.populated,
+        };
+        self.units.iter().map(entry).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32) -> Tracked {
+        let invocation_id = "1".to_owned();
+        Tracked { pid, start_time: 1, role: MAIN.to_owned(), invocation_id, handle: None }
+    }
+
+    #[test]
+    fn a_process_is_found_by_its_pid_until_it_is_over() {
+        let mut table = Table::default();
+        table.track("a.service", process(7));
+        assert_eq!(table.owner(7), Some("a.service"));
+        let (unit, over) = table.untrack(7).unwrap();
+        assert_eq!((unit.as_str(), over.pid), ("a.service", 7));
+        assert!(table.untrack(7).is_none());
+        assert!(table.units["a.service"].populated, "until somebody looked whether others are left");
+    }
+
+    #[test]
+    fn a_unit_with_something_remembered_is_kept() {
+        let mut table = Table::default();
+        table.unit("a.service").remembered = b"x".to_vec();
+        table.drop_unused("a.service");
+        assert!(table.units.contains_key("a.service"));
+        table.unit("a.service").remembered.clear();
+        table.drop_unused("a.service");
+        assert!(table.units.is_empty());
+    }
+}

@@ -1,0 +1,386 @@
+//! A supervisor under test, in a process of its own, with the test as its agent.
+//!
+//! A supervisor needs a process with one thread, and libtest has several. So a test executes its own binary again, and
+//! a constructor that runs before `main` looks at FLEET_TEST_ROLE and plays the part: supervisor, agent, or a unit's
+//! program. The agent that the supervisor starts only writes its pid to a file and waits; the test attaches instead.
+
+#![allow(dead_code, unreachable_pub)] // each test binary uses its part, and `pub` means to the test
+
+use std::fs;
+use std::io::{BufRead, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fleet_node::control::{Control, ControlError};
+use fleet_node::keeper::{SupervisorConfig, run};
+use fleet_proto::control::{
+    self, AckEvents, Adopt, Event, Exited, Process, Release, Reply, Signal, Signalled, Spawn, Spawned, Table, event,
+    reply, request, signal::Target,
+};
+use tokio::sync::mpsc;
+
+const ROLE: &str = "FLEET_TEST_ROLE";
+/// No test waits longer than this for anything.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+/// The invocation of every unit of the tests.
+pub const INVOCATION: &str = "00000000000000000000000000000abc";
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = before_main;
+
+extern "C" fn before_main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let agent = arguments.first().is_some_and(|name| name.starts_with("fleet: agent"));
+    let role = if agent { "agent".to_owned() } else { std::env::var(ROLE).unwrap_or_default() };
+    let code = match role.as_str() {
+        "" => return,
+        "supervisor" => supervise(),
+        "agent" => pretend_agent(),
+        "notify" => notify(&arguments[1..]),
+        "describe" => describe(),
+        "count" => count(),
+        other => panic!("no such role: {other}"),
+    };
+    std::process::exit(code);
+}
+
+fn folder(variable: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os(variable).unwrap())
+}
+
+fn supervise() -> i32 {
+    let config = SupervisorConfig {
+        node: "test".to_owned(),
+        state: folder("FLEET_TEST_STATE"),
+        runtime: folder("FLEET_TEST_RUNTIME"),
+        agent_argv: vec!["fleet: agent test".into()],
+        stop_timeout: Duration::from_secs(5),
+        cgroups: std::env::var_os("FLEET_TEST_NO_CGROUPS").is_none(),
+        spool_limits: Default::default(),
+    };
+    match run(config) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{error}");
+            1
+        }
+    }
+}
+
+fn pretend_agent() -> i32 {
+    let path = folder("FLEET_TEST_RUNTIME").join("agents");
+    let mut file = fs::File::options().append(true).create(true).open(path).unwrap();
+    writeln!(file, "{}", std::process::id()).unwrap();
+    if std::env::var_os("FLEET_TEST_BAD_AGENT").is_some() {
+        return 3;
+    }
+    loop {
+        std::thread::park(); // until a signal
+    }
+}
+
+/// Sends each argument as a message to NOTIFY_SOCKET.
+fn notify(messages: &[String]) -> i32 {
+    let address = std::env::var("NOTIFY_SOCKET").unwrap();
+    let socket = UnixDatagram::unbound().unwrap();
+    for message in messages {
+        if let Some(name) = address.strip_prefix('@') {
+            let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
+            socket.send_to_addr(message.as_bytes(), &address).unwrap();
+        } else {
+            socket.send_to(message.as_bytes(), &address).unwrap();
+        }
+    }
+    0
+}
+
+/// Prints what a process is given by its parent.
+fn describe() -> i32 {
+    let mut descriptors: Vec<String> = fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| {
+            let entry = entry.unwrap();
+            let target = fs::read_link(entry.path()).unwrap();
+            // The one that reads the folder.
+            (!target.starts_with("/proc")).then(|| entry.file_name().to_str().unwrap().to_owned())
+        })
+        .collect();
+    descriptors.sort();
+    println!("descriptors {}", descriptors.join(" "));
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    for key in ["SigBlk", "SigIgn", "Uid", "Gid", "Groups", "Umask"] {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap();
+        println!("{key} {}", line.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    println!("directory {}", std::env::current_dir().unwrap().display());
+    let limits = fs::read_to_string("/proc/self/limits").unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    println!("files {}", files.split_whitespace().skip(3).take(2).collect::<Vec<_>>().join(" "));
+    println!("environment {}", std::env::vars().map(|(key, _)| key).collect::<Vec<_>>().join(" "));
+    // SAFETY: asks for two numbers.
+    let (session, group) = unsafe { (libc::getsid(0), libc::getpgid(0)) };
+    println!("leads {}", session == group && session.cast_unsigned() == std::process::id());
+    0
+}
+
+/// Prints numbered lines, as many as FLEET_TEST_LINES says, a few at a time.
+fn count() -> i32 {
+    let lines: u32 = std::env::var("FLEET_TEST_LINES").unwrap().parse().unwrap();
+    for line in 0..lines {
+        println!("line {line}");
+        if line % 50 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    0
+}
+
+/// A supervisor and the connection to it.
+pub struct Node {
+    pub root: PathBuf,
+    pub supervisor: Child,
+    pub control: Control,
+    pub table: Table,
+    events: mpsc::Receiver<Event>,
+    /// Events that were read while another one was waited for.
+    passed: Vec<Event>,
+}
+
+/// How a node of a test differs from the others.
+#[derive(Default, Clone, Copy)]
+pub struct Options {
+    pub no_cgroups: bool,
+    pub bad_agent: bool,
+}
+
+pub fn scratch(name: &str) -> PathBuf {
+    let root = std::env::temp_dir().join(format!("fleet-keeper-{}-{name}", std::process::id()));
+    fs::create_dir_all(&root).unwrap();
+    fs::set_permissions(&root, PermissionsExt::from_mode(0o755)).unwrap();
+    root
+}
+
+pub fn start_supervisor(root: &Path, options: Options) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .env(ROLE, "supervisor")
+        .env("FLEET_TEST_STATE", root.join("state"))
+        .env("FLEET_TEST_RUNTIME", root.join("run"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
+    if options.no_cgroups {
+        command.env("FLEET_TEST_NO_CGROUPS", "1");
+    }
+    if options.bad_agent {
+        command.env("FLEET_TEST_BAD_AGENT", "1");
+    }
+    command.spawn().unwrap()
+}
+
+impl Node {
+    pub async fn start(name: &str, options: Options) -> Self {
+        let root = scratch(name);
+        let supervisor = start_supervisor(&root, options);
+        Self::attach(root, supervisor).await
+    }
+
+    pub async fn attach(root: PathBuf, supervisor: Child) -> Self {
+        let socket = root.join("run/control.sock");
+        let deadline = Instant::now() + PATIENCE;
+        let (control, table, events) = loop {
+            match Control::attach(&socket).await {
+                // A socket may still be there that a killed one has left.
+                Ok(attached) if attached.1.supervisor_pid == supervisor.id() => break attached,
+                other => assert!(Instant::now() < deadline, "{:?}", other.err()),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        Self { root, supervisor, control, table, events, passed: Vec::new() }
+    }
+
+    /// Takes over as a new agent does.
+    pub async fn attach_again(&mut self) {
+        let (control, table, events) = Control::attach(&self.root.join("run/control.sock")).await.unwrap();
+        (self.control, self.table, self.events) = (control, table, events);
+        self.passed.clear();
+    }
+
+    pub async fn request(&self, request: request::Request) -> Result<Reply, ControlError> {
+        tokio::time::timeout(PATIENCE, self.control.request(request)).await.expect("the supervisor answers")
+    }
+
+    pub async fn spawn(&self, spawn: Spawn) -> Result<Spawned, ControlError> {
+        match self.request(request::Request::Spawn(spawn)).await?.reply {
+            Some(reply::Reply::Spawned(spawned)) => Ok(spawned),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn signal(&self, unit: &str, target: Target, signal: i32) -> Signalled {
+        let request = Signal { unit: unit.to_owned(), signal, target: target.into() };
+        match self.request(request::Request::Signal(request)).await.unwrap().reply {
+            Some(reply::Reply::Signalled(signalled)) => signalled,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn adopt(&self, unit: &str, pid: u32) -> Result<Process, ControlError> {
+        let adopt = Adopt { unit: unit.to_owned(), pid, role: "main".to_owned() };
+        match self.request(request::Request::Adopt(adopt)).await?.reply {
+            Some(reply::Reply::Adopted(process)) => Ok(process),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn release(&self, unit: &str, remove: &[&Path], forget: bool) {
+        let remove_directories = remove.iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+        let release = Release { unit: unit.to_owned(), remove_directories, forget };
+        self.request(request::Request::Release(release)).await.unwrap();
+    }
+
+    pub async fn acknowledge(&self, through: u64) {
+        self.request(request::Request::AckEvents(AckEvents { through })).await.unwrap();
+    }
+
+    /// The next event that `wanted` takes; others are kept for later calls.
+    pub async fn event<T>(&mut self, wanted: impl Fn(&Event) -> Option<T>) -> T {
+        if let Some(index) = self.passed.iter().position(|event| wanted(event).is_some()) {
+            return wanted(&self.passed.remove(index)).unwrap();
+        }
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event").expect("connected");
+            self.acknowledge(event.id).await;
+            match wanted(&event) {
+                Some(found) => return found,
+                None => self.passed.push(event),
+            }
+        }
+    }
+
+    /// The next event whatever it is, not acknowledged.
+    pub async fn any_event(&mut self) -> Event {
+        tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event").expect("connected")
+    }
+
+    pub async fn exited(&mut self, pid: u32) -> Exited {
+        self.event(|event| match &event.event {
+            Some(event::Event::Exited(exited)) if exited.pid == pid => Some(exited.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn emptied(&mut self, unit: &str) {
+        self.event(|event| (event.unit == unit && matches!(event.event, Some(event::Event::Emptied(_)))).then_some(()))
+            .await;
+    }
+
+    pub async fn notified(&mut self, unit: &str) -> control::Notified {
+        self.event(|event| match &event.event {
+            Some(event::Event::Notified(notified)) if event.unit == unit => Some(notified.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Pids of the agents that were started so far.
+    pub fn agents(&self) -> Vec<u32> {
+        let text = fs::read_to_string(self.root.join("run/agents")).unwrap_or_default();
+        text.lines().map(|line| line.parse().unwrap()).collect()
+    }
+
+    /// What the unit has written, both streams and the daemon's own lines, as it lies in the spool.
+    pub fn spooled(&self, unit: &str) -> String {
+        let Ok(entries) = fs::read_dir(self.root.join("state/spool").join(unit)) else { return String::new() };
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()).collect()
+    }
+
+    /// The supervisor leaves by SIGTERM; gives what it said.
+    pub fn leave(mut self) -> String {
+        kill(self.supervisor.id(), libc::SIGTERM);
+        let status = wait_for(|| self.supervisor.try_wait().unwrap());
+        assert!(status.success(), "{status}");
+        let said = std::io::BufReader::new(self.supervisor.stderr.take().unwrap());
+        let said = said.lines().map(Result::unwrap).collect::<Vec<_>>().join("\n");
+        fs::remove_dir_all(&self.root).unwrap();
+        said
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if self.supervisor.try_wait().is_ok_and(|status| status.is_none()) {
+            kill(self.supervisor.id(), libc::SIGTERM); // a test failed; leave nothing behind
+            let _ = self.supervisor.wait();
+        }
+    }
+}
+
+pub fn kill(pid: u32, signal: i32) {
+    // SAFETY: no memory is involved.
+    unsafe { libc::kill(pid.cast_signed(), signal) };
+}
+
+pub fn alive(pid: u32) -> bool {
+    fleet_node::kernel::process::stat(pid).is_ok_and(|stat| !stat.is_zombie())
+}
+
+/// Waits until `look` finds something.
+pub fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A number that a unit writes to a file.
+pub fn pid_in(path: &Path) -> u32 {
+    wait_for(|| fs::read_to_string(path).ok()?.strip_suffix('\n')?.parse().ok())
+}
+
+pub fn is_root() -> bool {
+    // SAFETY: asks for a number.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// A process of a unit that runs a shell script.
+pub fn shell(unit: &str, script: &str) -> Spawn {
+    Spawn { program: "/bin/sh".to_owned(), argv: ["sh", "-c", script].map(str::to_owned).to_vec(), ..plain(unit) }
+}
+
+/// A process of a unit that plays a role of this binary.
+pub fn role(unit: &str, role: &str, arguments: &[&str]) -> Spawn {
+    let mut spawn = Spawn { own_binary: true, argv: vec!["role".to_owned()], ..plain(unit) };
+    spawn.argv.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    spawn.environment.push(format!("{ROLE}={role}"));
+    spawn
+}
+
+/// The command of a shell script that plays a role of this binary.
+pub fn role_command(role: &str) -> String {
+    format!("{ROLE}={role} {}", std::env::current_exe().unwrap().display())
+}
+
+fn plain(unit: &str) -> Spawn {
+    Spawn {
+        unit: unit.to_owned(),
+        role: "main".to_owned(),
+        invocation_id: INVOCATION.to_owned(),
+        environment: vec!["PATH=/usr/bin:/bin".to_owned(), format!("INVOCATION_ID={INVOCATION}")],
+        umask: 0o022,
+        ignore_sigpipe: true,
+        notify: true,
+        ..Spawn::default()
+    }
+}
