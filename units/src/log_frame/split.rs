@@ -43,6 +43,12 @@ impl LineSplitter {
         self.heads.iter().any(Option::is_some)
     }
 
+    /// Bytes kept of lines that have begun and not ended.
+    #[must_use]
+    pub fn open_bytes(&self) -> usize {
+        self.heads.iter().flatten().map(|head| head.bytes.len()).sum()
+    }
+
     /// The number of the next line to end, if the frames follow without a gap.
     #[must_use]
     pub fn next_sequence(&self) -> Option<u64> {
