@@ -50,6 +50,8 @@ pub struct Claims {
     held: BTreeMap<Claim, Held>,
     /// Which unit needs which.
     units: BTreeMap<UnitName, BTreeSet<Claim>>,
+    /// Whether the nodes of this user have one place for runtime folders.
+    one_runtime: bool,
 }
 
 /// Something there is one of on a host.
@@ -79,12 +81,16 @@ impl Drop for Held {
 #[must_use]
 pub fn shared_folder() -> PathBuf {
     let own = Uid::effective();
-    let base = match std::env::var_os("XDG_RUNTIME_DIR") {
+    let base = match user_runtime() {
         _ if own.is_root() => PathBuf::from("/run/fleet"),
-        Some(folder) if Path::new(&folder).is_absolute() => PathBuf::from(folder).join("fleet"),
-        _ => std::env::temp_dir().join(format!("fleet-{own}")),
+        Some(folder) => folder.join("fleet"),
+        None => std::env::temp_dir().join(format!("fleet-{own}")),
     };
     base.join("claims")
+}
+
+fn user_runtime() -> Option<PathBuf> {
+    std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute())
 }
 
 impl Claims {
@@ -102,13 +108,16 @@ impl Claims {
         for entry in fs::read_dir(folder).map_err(failed)? {
             remove_if_stale(&entry.map_err(failed)?.path());
         }
-        Ok(Claims { folder: folder.to_owned(), node, held: BTreeMap::new(), units: BTreeMap::new() })
+        // Without root and without $XDG_RUNTIME_DIR each node has runtime folders of its own.
+        let one_runtime = Uid::effective().is_root() || user_runtime().is_some();
+        Ok(Claims { folder: folder.to_owned(), node, held: BTreeMap::new(), units: BTreeMap::new(), one_runtime })
     }
 
     /// Claims what `unit` needs, and gives back what an earlier form of it needed. All or nothing: on a refusal, which
     /// names the node that holds the first claim, the unit has what it had before.
     pub fn claim(&mut self, unit: &UnitSpec) -> Result<(), Reason> {
-        let wanted = wanted(unit);
+        let mut wanted = wanted(unit);
+        wanted.retain(|claim| self.one_runtime || !matches!(claim, Claim::RuntimeDirectory(_)));
         let mut new = Vec::new();
         for claim in wanted.iter().filter(|claim| !self.held.contains_key(claim)) {
             new.push((claim.clone(), self.take(claim)?));
@@ -253,7 +262,8 @@ mod tests {
     use crate::policy::tests::{service_of, service_unit};
 
     fn open_as(folder: &Path, node: &str) -> Claims {
-        Claims::open(&folder.join("claims"), node.parse().unwrap()).unwrap()
+        let claims = Claims::open(&folder.join("claims"), node.parse().unwrap()).unwrap();
+        Claims { one_runtime: true, ..claims }
     }
 
     fn with_pid_file(name: &str, path: &str) -> UnitSpec {
@@ -321,6 +331,15 @@ mod tests {
         assert!(second.claim(&units[1]).is_err());
         first.release(&units[1].name);
         assert_eq!(second.claim(&units[1]), Ok(()));
+    }
+
+    #[test]
+    fn runtime_folders_are_claimed_only_where_nodes_share_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut unit = service_unit("a.service");
+        service_of(&mut unit).exec.runtime_directory.names = vec!["a".into()];
+        let mut nodes = ["n1", "n2"].map(|node| Claims { one_runtime: false, ..open_as(folder.path(), node) });
+        assert!(nodes.iter_mut().all(|claims| claims.claim(&unit).is_ok()));
     }
 
     #[test]

@@ -73,6 +73,24 @@ pub struct NodeProgress {
     pub released_at: Option<Moment>,
     /// Since when it is settled at the new revision; `None`: it is not.
     pub settled_since: Option<Moment>,
+    /// It has been settled for long enough once. What happens to it afterwards is no longer the rollout's.
+    pub proven: bool,
+}
+
+impl NodeProgress {
+    /// Takes in whether the node is settled at `now`. Call it before [`next`] for every node that was released; without
+    /// it a unit that crashes long after the rollout would make the rollout fail.
+    pub fn note(&mut self, policy: &RolloutPolicy, settled: bool, now: Moment) {
+        // Time that passed since the last look counts, though the node may have changed for the worse just now.
+        self.proven |= self.settled_since.is_some_and(|since| now >= self.proven_at(policy, since));
+        let settled = settled && self.released_at.is_some();
+        self.settled_since = settled.then(|| self.settled_since.unwrap_or(now));
+        self.proven |= self.settled_since.is_some_and(|since| now >= self.proven_at(policy, since));
+    }
+
+    fn proven_at(&self, policy: &RolloutPolicy, settled: Moment) -> Moment {
+        if self.changes { settled.after(policy.min_healthy) } else { settled }
+    }
 }
 
 /// What to do now.
@@ -155,12 +173,15 @@ fn stage(policy: &RolloutPolicy, node: &NodeProgress, now: Moment) -> Stage {
     let Some(released) = node.released_at else {
         return if node.connected { Stage::Due } else { Stage::Away };
     };
+    if node.proven {
+        return Stage::Done;
+    }
     let Some(settled) = node.settled_since else {
         let overdue = released.after(policy.deadline);
         return if now < overdue { Stage::UnderWay(overdue) } else { Stage::Overdue };
     };
-    let done = settled.after(policy.min_healthy);
-    if node.changes && now < done { Stage::Proving(done) } else { Stage::Done }
+    let done = node.proven_at(policy, settled);
+    if now < done { Stage::Proving(done) } else { Stage::Done }
 }
 
 /// Why a node that has applied its assignment is not settled; `None` when it is. `units` are all it reports.

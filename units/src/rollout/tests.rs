@@ -97,6 +97,31 @@ fn a_node_lost_after_its_release_keeps_its_slot() {
 }
 
 #[test]
+fn what_breaks_after_a_finished_rollout_does_not_make_it_fail() {
+    let mut node = released(0);
+    node.note(&policy(1), true, at(1));
+    assert!(!node.proven);
+    node.note(&policy(1), true, at(11));
+    node.note(&policy(1), false, at(500));
+    assert!(node.proven && node.settled_since.is_none());
+    let step = next(&policy(1), &nodes(&[node]), at(500));
+    assert!(step.finished && step.overdue.is_empty());
+    // Nothing was heard between settling and breaking, an hour later.
+    let mut quiet = settled(1);
+    quiet.note(&policy(1), false, at(3600));
+    assert!(quiet.proven);
+}
+
+#[test]
+fn what_breaks_while_it_is_proving_itself_starts_again() {
+    let mut node = released(0);
+    for (settled, seconds) in [(true, 1), (false, 5), (true, 6)] {
+        node.note(&policy(1), settled, at(seconds));
+    }
+    assert_eq!((node.proven, node.settled_since), (false, Some(at(6))));
+}
+
+#[test]
 fn an_environment_without_nodes_is_finished() {
     assert!(next(&policy(1), &nodes(&[]), at(0)).finished);
 }
