@@ -73,8 +73,6 @@ pub(crate) struct Chain {
     pub(crate) links: Vec<Link>,
     /// So many of the first ones are there only because lines begin in them that end later.
     pub(crate) prime: usize,
-    /// The very first block of the source is among them.
-    pub(crate) whole: bool,
 }
 
 /// The blocks from `last` back to the one where `enough` says so, and before it those where its first lines
@@ -89,14 +87,7 @@ pub(crate) fn back(
 ) -> Result<Chain, LogError> {
     let mut chain = Chain::default();
     let mut place = last;
-    loop {
-        if !wanted && (need == 0 || chain.prime == LINE_BLOCKS) {
-            break;
-        }
-        chain.whole = place.segment == 0;
-        if chain.whole {
-            break;
-        }
+    while place.segment != 0 && (wanted || need != 0 && chain.prime < LINE_BLOCKS) {
         let Some((header, _)) = files.header(place)? else { break };
         if header.source != *source || header.before >= place {
             break;

@@ -123,7 +123,7 @@ impl Followed {
                 }
             }
         }
-        lines.push(block, query.range(), true, |item| items.push(item));
+        lines.push(block, query.range(), |item| items.push(item));
         lines.slim();
         Ok(())
     }

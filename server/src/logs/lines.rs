@@ -35,13 +35,11 @@ impl SourceLines {
         self.primed = true;
     }
 
-    /// Tells `emit` the lines that end in `block` and lie in `range`, and before them how many are lost. The loss
-    /// before the first block counts when `from_start` is set.
-    pub(crate) fn push(&mut self, block: &Block, range: Range, from_start: bool, mut emit: impl FnMut(Item)) {
+    /// Tells `emit` the lines that end in `block` and lie in `range`, and before each how many are lost, also
+    /// before the first block that is read.
+    pub(crate) fn push(&mut self, block: &Block, range: Range, mut emit: impl FnMut(Item)) {
         let header = &block.header;
-        if from_start && self.expected.is_none() {
-            self.expected = Some(header.first_sequence - header.lost.min(header.first_sequence));
-        }
+        self.expected.get_or_insert(header.first_sequence.saturating_sub(header.lost));
         self.primed = true;
         let boot_id = format!("{:032x}", header.boot_id);
         for frame in frames(&block.frames).map_while(Result::ok) {

@@ -17,7 +17,6 @@ pub(crate) struct Cursor {
     files: usize,
     links: VecDeque<Link>,
     prime: usize,
-    from_start: bool,
     lines: SourceLines,
     ready: VecDeque<(u64, Item)>,
     /// The latest time so far: a clock that was set back does not turn lines around.
@@ -30,7 +29,6 @@ impl Cursor {
             files,
             links: chain.links.into(),
             prime: chain.prime,
-            from_start: chain.whole,
             lines: SourceLines::default(),
             ready: VecDeque::new(),
             now: 0,
@@ -65,7 +63,7 @@ impl Cursor {
             return Ok(());
         }
         let (now, ready) = (&mut self.now, &mut self.ready);
-        self.lines.push(&block, range, self.from_start, |item| {
+        self.lines.push(&block, range, |item| {
             if let Item::Line(record) = &item {
                 *now = (*now).max(record.time.0);
             }

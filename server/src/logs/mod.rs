@@ -202,3 +202,6 @@ impl LogStore {
         Ok(answered)
     }
 }
+
+#[cfg(test)]
+mod tests;
