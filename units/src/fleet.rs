@@ -1,14 +1,25 @@
 //! Every unit of one environment at one revision: the desired state.
+//!
+//! ```text
+//! SourceTree --Index--> unit files, drop-ins --read once each--> Documents --interpret--> UnitSpec, per instance
+//!            --check--> Diagnostics across units
+//! ```
 
-use crate::bundle::{Bundle, SourceTree};
-use crate::diagnostic::Diagnostic;
-use crate::ids::{EnvironmentName, UnitDigest, UnitName};
-use crate::spec::UnitSpec;
-use std::collections::BTreeMap;
+use crate::bundle::{Bundle, MAX_ENVIRONMENT, MAX_FILE, SourceTree};
+use crate::check;
+use crate::diagnostic::{Diagnostic, Place};
+use crate::ids::{EnvironmentName, UnitDigest, UnitKind, UnitName};
+use crate::spec::layers::{Index, UnitFiles, suffix_of};
+use crate::spec::load::{Cache, Read, interpret};
+use crate::spec::{Context, Instances, UnitSpec};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// One unit of the desired state. Of a template there is an entry for each instance it has by itself, and one
-/// under the template's own name when others may name instances.
+/// Most units of one environment, instances counted one by one.
+const MAX_UNITS: usize = 20_000;
+
+/// One unit of the desired state. Of a template there is an entry for each instance: those of its `Instances=`, those
+/// with a file of their own, and those that units of the set start by name. Templates themselves have none.
 #[derive(Clone, Debug)]
 pub struct FleetUnit {
     /// As understood, host specifiers unexpanded. For a template with `Instances=` this is per instance.
@@ -35,9 +46,259 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads every unit of `tree` for `environment`, and checks them.
+/// Reads every unit of `tree` for `environment`, and checks them. Files below other environments are not looked at.
 #[must_use]
 pub fn compile(environment: &EnvironmentName, tree: &SourceTree) -> Compiled {
-    let _ = (environment, tree);
-    unimplemented!()
+    let mut compiler = Compiler::new(environment, tree);
+    compiler.survey();
+    compiler.units();
+    compiler.instances_named_by_others();
+    compiler.sizes();
+    compiler.finish()
 }
+
+struct Compiler<'a> {
+    tree: &'a SourceTree,
+    context: Context,
+    index: Index<'a>,
+    cache: Cache<'a>,
+    units: BTreeMap<UnitName, FleetUnit>,
+    /// The documents of each unit, for places of findings across units.
+    documents: BTreeMap<UnitName, Vec<Arc<Read>>>,
+    /// Service to the timers and sockets that start it, with their paths.
+    triggers: BTreeMap<UnitName, Vec<(UnitName, &'a str)>>,
+    /// Names of unit files whatever their kind: a dependency on one of them is not missing.
+    present: BTreeSet<UnitName>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(environment: &EnvironmentName, tree: &'a SourceTree) -> Self {
+        Compiler {
+            tree,
+            context: Context { environment: environment.clone(), host: None },
+            index: Index::new(environment, tree),
+            cache: Cache::default(),
+            units: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            triggers: BTreeMap::new(),
+            present: BTreeSet::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// What file names alone say, and which timers and sockets start what.
+    fn survey(&mut self) {
+        for path in std::mem::take(&mut self.index.strays) {
+            self.diagnostics.push(stray(path));
+        }
+        let files: Vec<_> = self.index.units().collect();
+        for (file_name, path) in files {
+            match unit_name(file_name, path) {
+                Ok(name) => {
+                    if matches!(name.kind(), UnitKind::Timer | UnitKind::Socket) && !self.is_masked(path) {
+                        self.trigger(&name, path);
+                    }
+                    self.present.insert(name);
+                }
+                Err(diagnostic) => self.diagnostics.push(diagnostic),
+            }
+        }
+        let orphans: Vec<_> =
+            self.index.drop_in_folders().filter_map(|(folder, path)| self.orphan(folder, path)).collect();
+        self.diagnostics.extend(orphans);
+    }
+
+    fn is_masked(&self, path: &str) -> bool {
+        self.tree[path].content.is_empty()
+    }
+
+    /// Reads a timer or socket as far as it is known today: its grammar, and what it starts.
+    fn trigger(&mut self, name: &UnitName, path: &'a str) {
+        let message = format!("{name}: .{} units do not run yet", name.kind().as_str());
+        let hint = "the service it starts is not started by itself; `fleet start` starts it";
+        self.diagnostics.push(Diagnostic::warning("kind-not-built-yet", whole(path), message).with_hint(hint));
+        let read = self.cache.read(path, self.tree);
+        let (section, key) = if name.kind() == UnitKind::Timer { ("Timer", "Unit") } else { ("Socket", "Service") };
+        let named = read
+            .document
+            .as_ref()
+            .and_then(|document| document.values(section, key).last().map(|at| at.value.to_string()));
+        let started = named.unwrap_or_else(|| format!("{}.service", name.stem()));
+        if let Ok(started) = started.parse() {
+            self.triggers.entry(started).or_default().push((name.clone(), path));
+        }
+    }
+
+    /// A warning when no unit has drop-ins in `folder` (without `.d`).
+    fn orphan(&self, folder: &str, path: &str) -> Option<Diagnostic> {
+        let applies = match folder.parse::<UnitName>() {
+            _ if ["service", "target", "timer", "socket"].contains(&folder) => true,
+            Ok(name) if name.prefix().ends_with('-') => true,
+            Ok(name) => {
+                self.present.contains(&name) || name.template().is_some_and(|template| self.present.contains(&template))
+            }
+            Err(_) => false,
+        };
+        let near = || crate::diagnostic::did_you_mean(folder, self.present.iter().map(UnitName::as_str));
+        (!applies).then(|| {
+            let hint = near().map_or(String::new(), |near| format!("did you mean {near}.d?"));
+            let message = format!("the drop-ins of {folder}.d apply to no unit of this environment");
+            Diagnostic::warning("orphan-drop-in", whole(path), message).with_hint(hint)
+        })
+    }
+
+    fn units(&mut self) {
+        let files: Vec<_> =
+            self.index.units().filter_map(|(name, path)| Some((name.parse::<UnitName>().ok()?, path))).collect();
+        for (name, path) in files {
+            if self.is_masked(path) || matches!(name.kind(), UnitKind::Timer | UnitKind::Socket) {
+                continue;
+            }
+            if name.is_template() {
+                self.template(&name);
+            } else {
+                self.unit(&name);
+            }
+        }
+    }
+
+    fn read(&mut self, files: &UnitFiles<'a>) -> Vec<Arc<Read>> {
+        std::iter::once(files.unit)
+            .chain(files.drop_ins.iter().copied())
+            .map(|path| self.cache.read(path, self.tree))
+            .collect()
+    }
+
+    /// The instances a template has by itself. It is judged as its instance 1, which may not exist.
+    fn template(&mut self, template: &UnitName) {
+        let Some(files) = self.index.files(template, self.tree) else { return };
+        let documents = self.read(&files);
+        let Ok(sample) = template.with_instance("1") else { return };
+        let judged = interpret(&sample, &documents, &self.context, self.tree);
+        let instances: Vec<String> = match &judged.spec.fleet.instances {
+            Instances::All | Instances::Count(0) => Vec::new(),
+            Instances::Count(count) => (1..=*count).map(|number| number.to_string()).collect(),
+            Instances::Names(names) => names.clone(),
+        };
+        if instances.is_empty() {
+            // A file for each instance cannot be there for an instance that does not exist.
+            self.diagnostics.extend(judged.diagnostics.into_iter().filter(|found| found.code != "missing-file"));
+        }
+        for instance in instances {
+            match template.with_instance(&instance) {
+                Ok(name) => self.unit(&name),
+                Err(error) => {
+                    self.diagnostics.push(Diagnostic::error("bad-unit-name", whole(files.unit), error.to_string()))
+                }
+            }
+        }
+    }
+
+    /// Reads one unit into the set, once.
+    fn unit(&mut self, name: &UnitName) {
+        if self.units.contains_key(name) || self.units.len() > MAX_UNITS {
+            return;
+        }
+        let Some(files) = self.index.files(name, self.tree) else { return };
+        let documents = self.read(&files);
+        let mut interpreted = interpret(name, &documents, &self.context, self.tree);
+        self.diagnostics.append(&mut interpreted.diagnostics);
+        let mut bundle = Bundle::default();
+        let triggers = self.triggers.get(name).map_or(&[][..], Vec::as_slice);
+        let own = std::iter::once(files.unit).chain(files.drop_ins).chain(triggers.iter().map(|(_, path)| *path));
+        for path in own.chain(interpreted.delivered_paths.iter().map(String::as_str)) {
+            bundle.files.insert(path.to_owned(), self.tree[path].clone());
+        }
+        interpreted.spec.triggered_by = triggers.iter().map(|(name, _)| name.clone()).collect();
+        let unit = FleetUnit { spec: Arc::new(interpreted.spec), digest: bundle.digest(), bundle: Arc::new(bundle) };
+        self.units.insert(name.clone(), unit);
+        self.documents.insert(name.clone(), documents);
+    }
+
+    /// Instances that exist because a unit of the set starts them.
+    fn instances_named_by_others(&mut self) {
+        let mut open: Vec<UnitName> = self.units.keys().cloned().collect();
+        while let Some(name) = open.pop() {
+            let Some(unit) = self.units.get(&name) else { continue };
+            let spec = Arc::clone(&unit.spec);
+            let named = [&spec.requires, &spec.wants, &spec.binds_to, &spec.on_failure, &spec.on_success];
+            for other in named.into_iter().flatten() {
+                if other.template().is_some() && !self.units.contains_key(other) {
+                    self.unit(other);
+                    open.push(other.clone());
+                }
+            }
+        }
+    }
+
+    fn sizes(&mut self) {
+        if self.units.len() > MAX_UNITS {
+            let message = format!("the environment has more than {MAX_UNITS} units");
+            self.diagnostics.push(Diagnostic::error("too-many-units", whole(""), message));
+        }
+        let mut paths = BTreeMap::new();
+        for unit in self.units.values() {
+            for (path, file) in &unit.bundle.files {
+                paths.insert(path.as_str(), file.content.len());
+            }
+        }
+        let large = paths.iter().filter(|(_, size)| **size > MAX_FILE).map(|(path, size)| {
+            Diagnostic::error(
+                "file-too-large",
+                whole(path),
+                format!("the file has {size} bytes; at most {MAX_FILE} are allowed"),
+            )
+        });
+        self.diagnostics.extend(large);
+        let total: usize = paths.values().sum();
+        if total > MAX_ENVIRONMENT {
+            let message = format!("the environment's files have {total} bytes; at most {MAX_ENVIRONMENT} are allowed");
+            self.diagnostics.push(Diagnostic::error("environment-too-large", whole(""), message));
+        }
+    }
+
+    fn finish(mut self) -> Compiled {
+        self.diagnostics.extend(self.cache.diagnostics().cloned());
+        if self.units.len() <= MAX_UNITS {
+            let across = check::Across { units: &self.units, documents: &self.documents, present: &self.present };
+            self.diagnostics.extend(across.check());
+        }
+        self.diagnostics.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.cmp(b)));
+        self.diagnostics.dedup();
+        Compiled { fleet: FleetSpec { units: self.units }, diagnostics: self.diagnostics }
+    }
+}
+
+fn whole(path: &str) -> Place {
+    Place { file: path.to_owned(), line: 0, column: 0 }
+}
+
+fn stray(path: &str) -> Diagnostic {
+    let file_name = path.rsplit('/').next().unwrap_or(path);
+    let hint = match (path.split('/').collect::<Vec<_>>().as_slice(), suffix_of(file_name)) {
+        (["environments", environment, name], Some(_)) => {
+            format!("a unit of this environment alone is environments/{environment}/units/{name}")
+        }
+        ([.., folder, _], None) if folder.ends_with(".d") => "drop-ins end in .conf".to_owned(),
+        _ => "units are units/NAME.service, drop-ins units/NAME.service.d/NAME.conf, delivered files are below files/"
+            .to_owned(),
+    };
+    Diagnostic::warning("stray-file", whole(path), format!("nothing reads {path}")).with_hint(hint)
+}
+
+/// The unit a file is named for; an error for kinds that Fleet does not have.
+fn unit_name(file_name: &str, path: &str) -> Result<UnitName, Diagnostic> {
+    let suffix = suffix_of(file_name).unwrap_or_default();
+    if !["service", "target", "timer", "socket"].contains(&suffix) {
+        let message = format!("Fleet has no .{suffix} units");
+        let hint = "the kinds are .service, .target, .timer and .socket";
+        return Err(Diagnostic::error("unit-kind", whole(path), message).with_hint(hint));
+    }
+    file_name
+        .parse()
+        .map_err(|error: crate::ids::IdError| Diagnostic::error("bad-unit-name", whole(path), error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

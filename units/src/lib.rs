@@ -12,9 +12,11 @@
 
 pub mod assignment;
 pub mod bundle;
+mod check;
 pub mod components;
 pub mod diagnostic;
 pub mod fleet;
+pub mod graph;
 pub mod ids;
 pub mod jobs;
 pub mod lifecycle;

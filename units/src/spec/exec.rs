@@ -14,7 +14,7 @@ pub struct ExecCommand {
     pub ignore_failure: bool,
     /// `:`: no `$VAR` expansion.
     pub no_expansion: bool,
-    /// `+`, `!` or `!!`: with full privileges; User= and Group= do not apply.
+    /// `+` or `!`: User= and Group= do not apply. (`!!` has no effect on kernels with ambient capabilities.)
     pub privileged: bool,
 }
 

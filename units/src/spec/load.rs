@@ -1,10 +1,18 @@
 //! Bundle -> UnitSpec.
 
-use super::UnitSpec;
-use crate::bundle::Bundle;
-use crate::diagnostic::Diagnostic;
-use crate::ids::{EnvironmentName, UnitName};
-use std::collections::BTreeMap;
+use super::directives::{Directive, Kind, Support};
+use super::layers::Index;
+use super::merge::{Merged, Row};
+use super::read;
+use super::reader::Reader;
+use super::{KindSpec, UnitSpec, value};
+use crate::bundle::{Bundle, SourceTree};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::ids::{EnvironmentName, UnitKind, UnitName};
+use crate::syntax::{Document, Specifiers};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What a unit is loaded for.
 #[derive(Clone, Debug)]
@@ -26,8 +34,170 @@ pub struct Loaded {
 }
 
 /// Merges a bundle's files for `context.environment` and interprets them as the unit `name`.
+///
+/// An error is found when there is no unit file for `name`, when it is empty (masked), for timers and sockets, which
+/// are not built yet, and for whatever systemd or the directive table refuses.
 #[must_use]
 pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
-    let _ = (name, bundle, context);
-    unimplemented!()
+    let index = Index::new(&context.environment, &bundle.files);
+    let whole = |file: &str| Place { file: file.to_owned(), line: 0, column: 0 };
+    let refuse = |diagnostic| Loaded { spec: None, diagnostics: vec![diagnostic] };
+    let Some(files) = index.files(name, &bundle.files) else {
+        let message = format!("the bundle holds no unit file for {name}");
+        return refuse(Diagnostic::error("no-unit-file", whole(""), message));
+    };
+    if bundle.files[files.unit].content.is_empty() {
+        return refuse(Diagnostic::error(
+            "masked",
+            whole(files.unit),
+            format!("{name} is masked: its unit file is empty"),
+        ));
+    }
+    if matches!(name.kind(), UnitKind::Timer | UnitKind::Socket) {
+        return refuse(Diagnostic::error(
+            "kind-not-built-yet",
+            whole(files.unit),
+            format!("{name}: units of this kind do not run yet"),
+        ));
+    }
+    let mut cache = Cache::default();
+    let paths = std::iter::once(files.unit).chain(files.drop_ins.iter().copied());
+    let documents: Vec<Arc<Read>> = paths.map(|path| cache.read(path, &bundle.files)).collect();
+    let mut interpreted = interpret(name, &documents, context, &bundle.files);
+    interpreted.spec.triggered_by = triggers(&bundle.files);
+    let mut diagnostics: Vec<Diagnostic> =
+        documents.iter().flat_map(|read| read.diagnostics.iter().cloned()).chain(interpreted.diagnostics).collect();
+    diagnostics.sort_by(|a, b| a.place.cmp(&b.place));
+    diagnostics.dedup();
+    let clean = !diagnostics.iter().any(Diagnostic::is_error);
+    Loaded { spec: clean.then_some(interpreted.spec), diagnostics }
+}
+
+/// The timers and sockets whose files are part of the bundle: `compile` adds those that start the unit.
+fn triggers(files: &SourceTree) -> BTreeSet<UnitName> {
+    let names = files.keys().filter(|path| path.starts_with("units/") || path.contains("/units/"));
+    let names = names.filter_map(|path| path.rsplit('/').next()?.parse::<UnitName>().ok());
+    names.filter(|name| matches!(name.kind(), UnitKind::Timer | UnitKind::Socket)).collect()
+}
+
+/// A file as read once: its document, and what was wrong with its grammar.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub document: Option<Document>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Files already read, by path.
+#[derive(Debug, Default)]
+pub(crate) struct Cache<'a> {
+    read: std::collections::HashMap<&'a str, Arc<Read>>,
+}
+
+impl<'a> Cache<'a> {
+    /// The document of `path`, which must be in `files`; read at most once.
+    pub(crate) fn read(&mut self, path: &'a str, files: &SourceTree) -> Arc<Read> {
+        let entry = self.read.entry(path).or_insert_with(|| {
+            let parsed = Document::parse(path, &files[path].content);
+            Arc::new(Read { document: parsed.document, diagnostics: parsed.diagnostics })
+        });
+        Arc::clone(entry)
+    }
+
+    /// Everything wrong with the grammar of the files read.
+    pub(crate) fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.read.values().flat_map(|read| &read.diagnostics)
+    }
+}
+
+/// What the documents of one unit mean.
+pub(crate) struct Interpreted {
+    /// Usable only when nothing found is an error.
+    pub spec: UnitSpec,
+    /// Without those of the documents' grammar.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The repository's paths that `Files=` delivers.
+    pub delivered_paths: BTreeSet<String>,
+}
+
+/// Interprets `documents`, the unit file first, as the unit `name`. `files` is where `Files=` looks.
+pub(crate) fn interpret(
+    name: &UnitName,
+    documents: &[Arc<Read>],
+    context: &Context,
+    files: &SourceTree,
+) -> Interpreted {
+    let mut diagnostics = Vec::new();
+    let readable: Vec<&Document> = documents.iter().filter_map(|read| read.document.as_ref()).collect();
+    let merged = Merged::new(name.kind(), &readable, &mut diagnostics);
+    let mut reader = Reader {
+        name,
+        specifiers: Specifiers { name, host: context.host.as_ref() },
+        files,
+        overlay: format!("environments/{}/", context.environment),
+        diagnostics,
+        unenforced: Vec::new(),
+    };
+    let mut spec = UnitSpec::new(name.clone(), KindSpec::Target);
+    let mut draft = read::service::Draft::default();
+    for row in merged.rows() {
+        apply(&mut reader, &row, &mut spec, &mut draft);
+    }
+    if spec.start_limit_burst == 0 {
+        spec.start_limit_interval = Duration::ZERO;
+    }
+    if name.kind() == UnitKind::Service {
+        let file = readable.first().map_or("", |document| document.file());
+        spec.kind = match readable.len() == documents.len() {
+            true => KindSpec::Service(Box::new(read::checks::finish(&mut reader, draft, &merged, file))),
+            // Part of the text could not be read: what it lacks says nothing.
+            false => KindSpec::Service(Box::new(draft.spec)),
+        };
+    }
+    let (delivered, delivered_paths) = read::fleet::delivered(&reader, &spec.fleet.files);
+    spec.delivered = delivered;
+    spec.values = merged.values();
+    spec.unenforced = reader.unenforced;
+    Interpreted { spec, diagnostics: reader.diagnostics, delivered_paths }
+}
+
+/// Reads one directive, whatever its family; the rest is checked by its kind.
+fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::service::Draft) {
+    let known = match row.directive.section {
+        "Service" => read::service::row(reader, row, draft) || read::exec::row(reader, row, &mut draft.spec.exec),
+        "X-Fleet" => read::fleet::row(reader, row, &mut spec.fleet) || read::health::row(reader, row, &mut spec.health),
+        _ => read::unit::row(reader, row, spec),
+    };
+    if !known {
+        reader.check(row);
+    }
+    if row.directive.support == Support::NotBuilt && asks(row) {
+        reader.not_built(shown(row));
+    }
+}
+
+/// Whether the values ask for anything but the default.
+fn asks(row: &Row<'_>) -> bool {
+    let Directive { kind, default, .. } = row.directive;
+    let value = row.values.last().map_or("", |last| last.value());
+    match kind {
+        Kind::Bool | Kind::BoolOr(_) => match (value::boolean(value), value::boolean(default)) {
+            (Ok(value), Ok(default)) => value != default,
+            _ => value != *default,
+        },
+        Kind::Span => match (value::time_span(value), value::time_span(default)) {
+            (Ok(value), Ok(default)) => value != default,
+            _ => true,
+        },
+        _ if kind.is_list() => row.values.iter().any(|at| at.value() != *default),
+        _ => value != *default,
+    }
+}
+
+/// `Key=value`, or just the key of lists and long values.
+fn shown(row: &Row<'_>) -> String {
+    let key = row.directive.key;
+    match row.values.as_slice() {
+        [one] if !row.directive.kind.is_list() && one.value().len() <= 60 => format!("{key}={}", one.value()),
+        _ => key.to_owned(),
+    }
 }

@@ -5,13 +5,19 @@
 //! ```
 //! `directives` is THE table of what is known; `load` drives it; the other files hold one section's types.
 
+mod command;
 pub mod directives;
 pub mod exec;
 pub mod health;
+pub(crate) mod layers;
 pub mod load;
+mod merge;
 pub mod placement;
+mod read;
+mod reader;
 pub mod service;
 pub mod signal;
+pub mod special;
 pub mod unit;
 pub mod value;
 
@@ -19,5 +25,6 @@ pub use exec::{Directories, ExecCommand, ExecSpec};
 pub use health::{HealthCheck, HealthSpec};
 pub use load::{Context, Loaded, load};
 pub use placement::{DeliveredFile, FilesChange, FleetSection, Instances, Percent, Start};
+pub use read::health::health_port;
 pub use service::{KillMode, KillSpec, NotifyAccess, Restart, ServiceSpec, ServiceType};
 pub use unit::{KindSpec, UnitSpec};

@@ -1,0 +1,175 @@
+//! Documents -> effective assignments of each directive: order, resets, other spellings, unknown keys.
+
+use super::directives::{self, Directive, Found, Kind, Support};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::ids::UnitKind;
+use crate::syntax::{Assignment, Document};
+use std::collections::BTreeMap;
+
+/// One assignment and the file it stands in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Assigned<'a> {
+    pub file: &'a str,
+    pub assignment: &'a Assignment,
+}
+
+impl<'a> Assigned<'a> {
+    /// The value as written.
+    pub(crate) fn value(&self) -> &'a str {
+        &self.assignment.value
+    }
+
+    /// Where byte `offset` of the value stands.
+    pub(crate) fn place(&self, offset: usize) -> Place {
+        let (line, column) = self.assignment.position(offset);
+        Place { file: self.file.to_owned(), line, column }
+    }
+
+    /// Where the key stands.
+    pub(crate) fn key_place(&self) -> Place {
+        Place { file: self.file.to_owned(), line: self.assignment.line, column: self.assignment.column }
+    }
+}
+
+/// The effective assignments of one directive; never empty.
+#[derive(Clone, Debug)]
+pub(crate) struct Row<'a> {
+    pub directive: &'static Directive,
+    /// In order; for directives that are no list just the last one.
+    pub values: Vec<Assigned<'a>>,
+}
+
+/// What is in effect once all documents have been read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Merged<'a> {
+    /// By index in the table.
+    rows: BTreeMap<u16, Vec<Assigned<'a>>>,
+}
+
+impl<'a> Merged<'a> {
+    /// Reads `documents` in order, for a unit of `kind`.
+    pub(crate) fn new(kind: UnitKind, documents: &[&'a Document], found: &mut Vec<Diagnostic>) -> Self {
+        let mut merged = Merged::default();
+        for document in documents {
+            let file = &**document.file();
+            for section in document.sections() {
+                let place = || Place { file: file.to_owned(), line: section.line, column: section.column };
+                found.extend(unknown_section(kind, &section.name, place));
+            }
+            for (section, assignment) in document.assignments() {
+                if known_section(kind, &section.name) {
+                    merged.assign(&section.name, Assigned { file, assignment }, found);
+                }
+            }
+        }
+        merged.rows.retain(|_, values| !values.is_empty());
+        merged
+    }
+
+    fn assign(&mut self, section: &str, assigned: Assigned<'a>, found: &mut Vec<Diagnostic>) {
+        let key = &*assigned.assignment.key;
+        match directives::lookup(section, key) {
+            Some(Found::Row(index)) => self.set(index, assigned, found),
+            Some(Found::Spelling(spelling)) => {
+                if spelling.deprecated {
+                    let means: Vec<String> =
+                        spelling.means.iter().map(|(section, key)| format!("{key}= in [{section}]")).collect();
+                    let message = format!("{key}= is an old spelling");
+                    found.push(
+                        Diagnostic::note("deprecated-spelling", assigned.key_place(), message)
+                            .with_hint(format!("write {}", means.join(" and "))),
+                    );
+                }
+                for (section, key) in spelling.means {
+                    if let Some(Found::Row(index)) = directives::lookup(section, key) {
+                        self.set(index, assigned, found);
+                    }
+                }
+            }
+            // Keys of others, systemd.unit(5): ignored silently.
+            None if key.starts_with("X-") => {}
+            None => found.push(unknown_key(section, key, &assigned)),
+        }
+    }
+
+    fn set(&mut self, index: u16, assigned: Assigned<'a>, found: &mut Vec<Diagnostic>) {
+        let directive = directives::row(index);
+        let empty = assigned.value().is_empty();
+        if directive.kind == Kind::Dependencies && empty {
+            let message = format!("{}= cannot be emptied: dependencies only add up", directive.key);
+            found.push(
+                Diagnostic::warning("dependencies-not-reset", assigned.key_place(), message).with_hint(
+                    "a drop-in cannot take dependencies away (systemd.unit(5)); replace the unit file instead",
+                ),
+            );
+            return;
+        }
+        if let Support::Refused(why) = directive.support {
+            found.push(Diagnostic::error(
+                "refused-directive",
+                assigned.key_place(),
+                format!("{}= is refused: {why}", directive.key),
+            ));
+        }
+        let values = self.rows.entry(index).or_default();
+        if empty || !directive.kind.is_list() {
+            values.clear();
+        }
+        if !empty {
+            values.push(assigned);
+        }
+    }
+
+    /// The directives in effect, in the order of the table.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'a>> {
+        self.rows.iter().map(|(index, values)| Row { directive: directives::row(*index), values: values.clone() })
+    }
+
+    /// The assignment of `key` that counts last; no key is in the table for two sections.
+    pub(crate) fn last(&self, key: &str) -> Option<Assigned<'a>> {
+        let row = self.rows.iter().find(|(index, _)| directives::row(**index).key == key);
+        row.and_then(|(_, values)| values.last().copied())
+    }
+
+    /// The values as written, by section and key.
+    pub(crate) fn values(&self) -> BTreeMap<(String, String), Vec<String>> {
+        let texts = |values: &[Assigned<'_>]| values.iter().map(|assigned| assigned.value().to_owned()).collect();
+        let name = |index: &u16| {
+            let directive = directives::row(*index);
+            (directive.section.to_owned(), directive.key.to_owned())
+        };
+        self.rows.iter().map(|(index, values)| (name(index), texts(values))).collect()
+    }
+}
+
+fn known_section(kind: UnitKind, section: &str) -> bool {
+    match section {
+        "Unit" | "Install" | "X-Fleet" | "Fleet" => true,
+        "Service" => kind == UnitKind::Service,
+        _ => false,
+    }
+}
+
+fn unknown_section(kind: UnitKind, section: &str, place: impl Fn() -> Place) -> Option<Diagnostic> {
+    if known_section(kind, section) || section.starts_with("X-") {
+        return None;
+    }
+    let message = format!("[{section}] is no section of a .{} unit", kind.as_str());
+    let known = ["Unit", "Service", "Install", "X-Fleet"];
+    let near = crate::diagnostic::did_you_mean(section, known.into_iter().filter(|known| known_section(kind, known)));
+    let hint = near
+        .map_or("sections that begin with X- are left to others".to_owned(), |near| format!("did you mean [{near}]?"));
+    Some(Diagnostic::error("unknown-section", place(), message).with_hint(hint))
+}
+
+fn unknown_key(section: &str, key: &str, assigned: &Assigned<'_>) -> Diagnostic {
+    let shown: String = key.chars().take(60).collect();
+    let message = format!("{shown}= is no directive of [{section}]");
+    let elsewhere = directives::sections_of(key).next();
+    let hint = match (elsewhere, directives::nearest(section, key)) {
+        (Some(other), _) => format!("{shown}= belongs in [{other}]"),
+        (None, Some(near)) => format!("did you mean {near}=?"),
+        (None, None) => "keys that begin with X- are left to others".to_owned(),
+    };
+    Diagnostic::error("unknown-directive", assigned.key_place(), message).with_hint(hint)
+}

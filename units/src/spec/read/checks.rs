@@ -1,0 +1,141 @@
+//! What a service's settings say together: systemd's own refusals (`service_verify`), defaults that depend on others,
+//! and settings that have no effect.
+
+use super::service::Draft;
+use crate::diagnostic::Place;
+use crate::spec::merge::Merged;
+use crate::spec::reader::Reader;
+use crate::spec::{KillMode, NotifyAccess, Restart, ServiceSpec, ServiceType};
+
+/// Completes a draft and reports contradictions. `file` is the unit file.
+pub(crate) fn finish(reader: &mut Reader<'_>, mut draft: Draft, merged: &Merged<'_>, file: &str) -> ServiceSpec {
+    let whole = Place { file: file.to_owned(), line: 0, column: 0 };
+    let place = |key: &str| merged.last(key).map_or(whole.clone(), |at| at.key_place());
+    complete(reader, &mut draft, merged, &place);
+    let spec = draft.spec;
+    commands(reader, &spec, merged, &place);
+    oneshot(reader, &spec, &place);
+    inert(reader, &spec, merged, &place);
+    spec
+}
+
+/// Defaults that depend on other settings (systemd.service(5); systemd's `service_add_extras`).
+fn complete(reader: &mut Reader<'_>, draft: &mut Draft, merged: &Merged<'_>, place: &impl Fn(&str) -> Place) {
+    let spec = &mut draft.spec;
+    spec.service_type =
+        draft.service_type.unwrap_or_else(|| match (merged.last("BusName"), merged.last("ExecStart")) {
+            (Some(_), _) => ServiceType::Dbus,
+            (None, Some(_)) => ServiceType::Simple,
+            (None, None) => ServiceType::Oneshot,
+        });
+    if let Some(timeout) = draft.timeout_start {
+        spec.timeout_start = timeout;
+    } else if spec.service_type == ServiceType::Oneshot {
+        spec.timeout_start = None;
+    }
+    spec.timeout_abort = draft.timeout_abort.unwrap_or(spec.timeout_stop);
+    spec.kill.restart_signal = draft.restart_signal.unwrap_or(spec.kill.signal);
+    let notifies =
+        matches!(spec.service_type, ServiceType::Notify | ServiceType::NotifyReload) || spec.watchdog.is_some();
+    spec.notify_access = match draft.notify_access {
+        None | Some(NotifyAccess::None) if notifies => NotifyAccess::Main,
+        access => access.unwrap_or(NotifyAccess::None),
+    };
+    if notifies && draft.notify_access == Some(NotifyAccess::None) {
+        let message = "NotifyAccess=none contradicts a service that must notify; it counts as main";
+        reader.warning(
+            "notify-access-none",
+            place("NotifyAccess"),
+            message,
+            "write NotifyAccess=main, or leave it away",
+        );
+    }
+    match spec.service_type {
+        ServiceType::Dbus => {
+            reader.unenforced(
+                "Type=dbus",
+                "not-built-yet",
+                "bus names are not watched: it counts as started once executed",
+            );
+            if merged.last("BusName").is_none() {
+                reader.error("missing-bus-name", place("Type"), "Type=dbus needs BusName=", "");
+            }
+        }
+        ServiceType::Idle => {
+            reader.unenforced("Type=idle", "not-built-yet", "it is started as simple, without waiting for other jobs")
+        }
+        ServiceType::NotifyReload
+        | ServiceType::Simple
+        | ServiceType::Exec
+        | ServiceType::Forking
+        | ServiceType::Oneshot
+        | ServiceType::Notify => {}
+    }
+}
+
+fn commands(reader: &mut Reader<'_>, spec: &ServiceSpec, merged: &Merged<'_>, place: &impl Fn(&str) -> Place) {
+    // A command that could not be read has an error of its own.
+    let given = |key| merged.last(key).is_some();
+    if !given("ExecStart") {
+        let problem = match (given("ExecStop"), spec.service_type, spec.remain_after_exit) {
+            _ if given("SuccessAction") && spec.service_type == ServiceType::Oneshot => None,
+            (false, _, _) => Some("the service has neither ExecStart= nor ExecStop="),
+            (true, ServiceType::Oneshot, false) => Some("a service without ExecStart= needs RemainAfterExit=yes"),
+            (true, ServiceType::Oneshot, true) => None,
+            (true, _, _) => Some("only Type=oneshot services can do without ExecStart="),
+        };
+        if let Some(problem) = problem {
+            reader.error("no-exec-start", place("Type"), problem, "say what to run: ExecStart=/usr/bin/program");
+        }
+    }
+    if spec.service_type != ServiceType::Oneshot && spec.exec_start.len() > 1 {
+        let message = format!(
+            "{} commands in ExecStart=: only Type=oneshot services may have more than one",
+            spec.exec_start.len()
+        );
+        let hint = "in a drop-in, empty the list first with a line ExecStart=";
+        reader.error("several-exec-start", place("ExecStart"), message, hint);
+    }
+}
+
+fn oneshot(reader: &mut Reader<'_>, spec: &ServiceSpec, place: &impl Fn(&str) -> Place) {
+    if spec.service_type != ServiceType::Oneshot {
+        return;
+    }
+    if matches!(spec.restart, Restart::Always | Restart::OnSuccess) {
+        let message = "Restart=always and on-success are not allowed for Type=oneshot";
+        reader.error("oneshot-restart", place("Restart"), message, "write Restart=on-failure");
+    }
+    if !spec.restart_force.codes.is_empty() || !spec.restart_force.signals.is_empty() {
+        let message = "RestartForceExitStatus= is not allowed for Type=oneshot";
+        reader.error("oneshot-restart", place("RestartForceExitStatus"), message, "");
+    }
+}
+
+/// Settings that say something and change nothing.
+fn inert(reader: &mut Reader<'_>, spec: &ServiceSpec, merged: &Merged<'_>, place: &impl Fn(&str) -> Place) {
+    let given = |key| merged.last(key).is_some();
+    if given("RestartMaxDelaySec") && spec.restart_steps == 0 {
+        let message = "RestartMaxDelaySec= has no effect without RestartSteps=";
+        reader.warning("no-effect", place("RestartMaxDelaySec"), message, "add RestartSteps=");
+    }
+    if spec.restart_steps > 0 && spec.restart_max_delay.is_none() {
+        let message = "RestartSteps= has no effect without RestartMaxDelaySec=";
+        reader.warning("no-effect", place("RestartSteps"), message, "add RestartMaxDelaySec=");
+    }
+    if spec.restart_max_delay.is_some_and(|longest| longest < spec.restart_sec) {
+        let message = "RestartMaxDelaySec= is shorter than RestartSec=";
+        reader.warning("no-effect", place("RestartMaxDelaySec"), message, "make it the longer of the two");
+    }
+    if spec.service_type == ServiceType::Forking && spec.pid_file.is_none() {
+        let message = "Type=forking without PIDFile=: the main process can only be guessed";
+        let hint = "add PIDFile=, or better run it in the foreground with Type=notify or exec";
+        reader.diagnostics.push(
+            crate::diagnostic::Diagnostic::note("forking-without-pidfile", place("Type"), message).with_hint(hint),
+        );
+    }
+    if spec.kill.mode == KillMode::None {
+        let message = "KillMode=none leaves processes behind at every stop";
+        reader.warning("kill-mode-none", place("KillMode"), message, "systemd calls it unsafe; use KillMode=mixed");
+    }
+}

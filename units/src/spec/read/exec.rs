@@ -1,0 +1,207 @@
+//! `[Service]`: who runs, where, with which variables, limits, output and folders.
+
+use crate::spec::exec::{Directories, ExecSpec, Preserve, WorkingDirectory};
+use crate::spec::merge::{Assigned, Row};
+use crate::spec::reader::Reader;
+use crate::spec::value;
+use crate::syntax::variables;
+use crate::syntax::words::Escapes;
+
+/// Reads one directive into `spec`; `false` when it is none of this family.
+pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> bool {
+    if let Some(resource) = row.directive.key.strip_prefix("Limit") {
+        return limit(reader, row, resource, spec);
+    }
+    identity_row(reader, row, spec)
+        || variable_row(reader, row, spec)
+        || process_row(reader, row, spec)
+        || directory_row(reader, row, spec)
+}
+
+fn limit(reader: &mut Reader<'_>, row: &Row<'_>, resource: &str, spec: &mut ExecSpec) -> bool {
+    if let Some(last) = row.values.last()
+        && let Some(limit) = reader.checked(last, value::limit(resource, last.value()))
+    {
+        spec.limits.insert(resource.to_owned(), limit);
+    }
+    true
+}
+
+fn identity_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> bool {
+    let Some(last) = row.values.last() else { return true };
+    match row.directive.key {
+        "User" => spec.user = account(reader, last),
+        "Group" => spec.group = account(reader, last),
+        "SupplementaryGroups" => {
+            for (at, word) in reader.words(&row.values, Escapes::Plain) {
+                if reader.checked_at(&at, word.offset, value::account(&word.text)).is_some() {
+                    spec.supplementary_groups.push(word.text);
+                }
+            }
+        }
+        "WorkingDirectory" => spec.working_directory = working_directory(reader, last),
+        _ => return false,
+    }
+    true
+}
+
+fn account(reader: &mut Reader<'_>, at: &Assigned<'_>) -> String {
+    let text = reader.text(at).unwrap_or_default();
+    match reader.checked(at, value::account(&text)) {
+        Some(()) => text,
+        None => String::new(),
+    }
+}
+
+fn working_directory(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<WorkingDirectory> {
+    let text = reader.text(at)?;
+    let optional = text.starts_with('-');
+    let path = text.strip_prefix('-').unwrap_or(&text);
+    let path = if path == "~" { path.to_owned() } else { reader.absolute(at, usize::from(optional), path)? };
+    Some(WorkingDirectory { path, optional })
+}
+
+fn variable_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> bool {
+    match row.directive.key {
+        "Environment" => {
+            for (at, word) in reader.words(&row.values, Escapes::C) {
+                spec.environment.extend(reader.checked_at(&at, word.offset, value::assignment(&word.text)));
+            }
+        }
+        "EnvironmentFile" => row.values.iter().for_each(|at| environment_file(reader, at, spec)),
+        "PassEnvironment" => {
+            for (at, word) in reader.words(&row.values, Escapes::C) {
+                let name = if variables::is_name(&word.text) {
+                    Ok(word.text)
+                } else {
+                    Err(format!("{:?} is no name of a variable", word.text))
+                };
+                spec.pass_environment.extend(reader.checked_at(&at, word.offset, name));
+            }
+        }
+        "UnsetEnvironment" => {
+            for (at, word) in reader.words(&row.values, Escapes::C) {
+                let valid =
+                    if variables::is_name(&word.text) { Ok(()) } else { value::assignment(&word.text).map(|_| ()) };
+                if reader.checked_at(&at, word.offset, valid).is_some() {
+                    spec.unset_environment.push(word.text);
+                }
+            }
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn environment_file(reader: &mut Reader<'_>, at: &Assigned<'_>, spec: &mut ExecSpec) {
+    let Some(text) = reader.text(at) else { return };
+    let optional = text.starts_with('-');
+    let path = text.strip_prefix('-').unwrap_or(&text);
+    if let Some(path) = reader.absolute(at, usize::from(optional), path) {
+        spec.environment_files.push((path, optional));
+    }
+}
+
+fn process_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> bool {
+    let Some(last) = row.values.last() else { return true };
+    match row.directive.key {
+        "UMask" => spec.umask = mode(reader, last),
+        "Nice" => spec.nice = reader.integer(last, row.directive.kind),
+        "OOMScoreAdjust" => spec.oom_score_adjust = reader.integer(last, row.directive.kind),
+        "IgnoreSIGPIPE" => spec.ignore_sigpipe = reader.boolean(last),
+        "StandardOutput" => spec.standard_output = stream(reader, last),
+        "StandardError" => spec.standard_error = stream(reader, last),
+        "SyslogIdentifier" => spec.syslog_identifier = reader.text(last).unwrap_or_default(),
+        _ => return false,
+    }
+    true
+}
+
+fn mode(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<u32> {
+    reader.checked(at, value::mode(at.value()))
+}
+
+/// Where a stream goes. What is not built goes into the unit's log all the same, so that nothing is lost.
+fn stream(reader: &mut Reader<'_>, at: &Assigned<'_>) -> String {
+    const OTHERS: [&str; 7] = ["tty", "kmsg", "journal+console", "kmsg+console", "syslog+console", "socket", "fd"];
+    const WITH_ARGUMENT: [&str; 4] = ["fd:", "file:", "append:", "truncate:"];
+    let text = reader.text(at).unwrap_or_default();
+    match text.as_str() {
+        "journal" | "null" | "inherit" => return text,
+        // systemd reads the old word as journal.
+        "syslog" => return "journal".to_owned(),
+        other if OTHERS.contains(&other) || WITH_ARGUMENT.iter().any(|prefix| other.starts_with(prefix)) => {
+            let directive = format!("{}={text}", at.assignment.key);
+            reader.unenforced(directive, "not-built-yet", "the stream goes into the unit's log instead");
+        }
+        other => {
+            let near = crate::diagnostic::did_you_mean(other, ["journal", "null", "inherit"]);
+            let hint = near.map_or(String::new(), |near| format!("did you mean {near}?"));
+            let message = format!("{}=: {other:?} is no place for a stream", at.assignment.key);
+            reader.error("bad-value", at.place(0), message, &hint);
+        }
+    }
+    String::new()
+}
+
+fn directory_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> bool {
+    let Some(last) = row.values.last() else { return true };
+    if row.directive.key == "RuntimeDirectoryPreserve" {
+        spec.runtime_directory_preserve = preserve(reader, last);
+        return true;
+    }
+    let (base, is_mode) = match row.directive.key.strip_suffix("Mode") {
+        Some(base) => (base, true),
+        None => (row.directive.key, false),
+    };
+    let target = match base {
+        "RuntimeDirectory" => &mut spec.runtime_directory,
+        "StateDirectory" => &mut spec.state_directory,
+        "CacheDirectory" => &mut spec.cache_directory,
+        "LogsDirectory" => &mut spec.logs_directory,
+        "ConfigurationDirectory" => &mut spec.configuration_directory,
+        _ => return false,
+    };
+    if is_mode {
+        target.mode = mode(reader, last);
+    } else {
+        directories(reader, row, target);
+    }
+    true
+}
+
+fn preserve(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Preserve {
+    match at.value() {
+        "restart" => Preserve::Restart,
+        _ => match reader.boolean(at) {
+            Some(true) => Preserve::Yes,
+            Some(false) | None => Preserve::No,
+        },
+    }
+}
+
+/// Relative names; `NAME:SYMLINK` asks for a symbolic link as well, which is not built.
+fn directories(reader: &mut Reader<'_>, row: &Row<'_>, target: &mut Directories) {
+    for (at, word) in reader.words(&row.values, Escapes::Plain) {
+        let (name, link) =
+            word.text.split_once(':').map_or((word.text.as_str(), None), |(name, link)| (name, Some(link)));
+        if name.starts_with('/') {
+            let message =
+                format!("{}=: {name:?} is absolute; names are below the directive's own folder", row.directive.key);
+            reader.error(
+                "bad-value",
+                at.place(word.offset),
+                message,
+                "leave the folder away: RuntimeDirectory=web is /run/web",
+            );
+            continue;
+        }
+        let Some(name) = reader.checked_at(&at, word.offset, value::plain_path(name)) else { continue };
+        if link.is_some() {
+            reader.not_built(format!("{}={}", row.directive.key, word.text));
+        }
+        if !target.names.contains(&name) {
+            target.names.push(name);
+        }
+    }
+}
