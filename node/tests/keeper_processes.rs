@@ -20,9 +20,9 @@ fn refusal(result: Result<impl std::fmt::Debug, ControlError>) -> (String, i32, 
     }
 }
 
-/// The line of a description that begins with this word.
+/// What a description says last after this word. The text is that of the spool, frames included.
 fn described<'a>(text: &'a str, key: &str) -> &'a str {
-    let found = text.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+    let found = text.rfind(&format!("{key} ")).and_then(|start| text[start + key.len() + 1..].lines().next());
     found.unwrap_or_else(|| panic!("no {key} in {text}"))
 }
 
@@ -71,7 +71,7 @@ async fn a_process_inherits_nothing_of_the_supervisor() {
     let text = describe(&mut node, role(UNIT, "describe", &[])).await;
     assert_eq!(described(&text, "descriptors"), "0 1 2");
     assert_eq!(described(&text, "SigBlk"), "0000000000000000");
-    // Rust programs ignore SIGPIPE by themselves, after the constructor; this is what they were started with.
+    // What it was started with: the constructor runs before Rust ignores SIGPIPE by itself.
     assert_eq!(described(&text, "SigIgn"), format!("{:016x}", 1 << (libc::SIGPIPE - 1)));
     assert_eq!(described(&text, "directory"), "/");
     assert_eq!(described(&text, "leads"), "true");

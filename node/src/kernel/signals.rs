@@ -8,6 +8,9 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 /// Highest signal number of Linux.
 const LAST: i32 = 64;
 
+/// The kernel's size of a signal set, in bytes.
+const SET_BYTES: usize = 8;
+
 /// Blocks what the supervisor handles and gives a descriptor that delivers it.
 pub(crate) fn receive() -> io::Result<SignalFd> {
     let mut set = SigSet::empty();
@@ -22,11 +25,17 @@ pub(crate) fn receive() -> io::Result<SignalFd> {
 ///
 /// Signals stay blocked, so that none is delivered half-way; [`unblock`] follows.
 pub(crate) fn reset(ignore_pipe: bool) {
+    // All zeroes is SIG_DFL with no flags in the kernel's struct of every architecture, and longer than any of them.
+    let default = [0_u64; 8];
     for number in 1..=LAST {
-        let handler = if number == libc::SIGPIPE && ignore_pipe { libc::SIG_IGN } else { libc::SIG_DFL };
-        // SAFETY: neither handler runs any code. SIGKILL, SIGSTOP and glibc's own two are refused, which is fine: they
-        // cannot have been changed.
-        unsafe { libc::signal(number, handler) };
+        // SAFETY: the kernel reads the structure and no handler gets to run. By system call, since glibc refuses its
+        // own two signals, which whoever started this process may have ignored. SIGKILL and SIGSTOP are refused, which
+        // is fine: they cannot have been changed.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, number, &raw const default, 0, SET_BYTES) };
+    }
+    if ignore_pipe {
+        // SAFETY: ignoring runs no code.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     }
 }
 

@@ -84,7 +84,8 @@ fn pretend_agent() -> i32 {
     }
 }
 
-/// Sends each argument as a message to NOTIFY_SOCKET.
+/// Sends each argument as a message to NOTIFY_SOCKET, and stays for a moment: a sender that its parent has reaped
+/// before the message is read cannot be told from a stranger.
 fn notify(messages: &[String]) -> i32 {
     let address = std::env::var("NOTIFY_SOCKET").unwrap();
     let socket = UnixDatagram::unbound().unwrap();
@@ -96,6 +97,7 @@ fn notify(messages: &[String]) -> i32 {
             socket.send_to(message.as_bytes(), &address).unwrap();
         }
     }
+    std::thread::sleep(Duration::from_millis(200));
     0
 }
 
