@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use fleet_node::control::{Control, ControlError};
 use fleet_node::keeper::{SupervisorConfig, run};
+use fleet_node::logs::query;
 use fleet_proto::control::{
     self, AckEvents, Adopt, Event, Exited, Process, Release, Reply, Signal, Signalled, Spawn, Spawned, Table, event,
     reply, request, signal::Target,
@@ -296,12 +297,16 @@ impl Node {
         text.lines().map(|line| line.parse().unwrap()).collect()
     }
 
-    /// What the unit has written, both streams and the daemon's own lines, as it lies in the spool.
+    /// The lines the unit has written, both streams and the daemon's own, in the order they were read.
+    pub fn lines(&self, unit: &str) -> Vec<String> {
+        let (node, unit) = ("test".parse().unwrap(), unit.parse().unwrap());
+        let records = query::read(&self.root.join("state/spool"), &node, &unit, query::Query::default()).unwrap();
+        records.into_iter().map(|record| String::from_utf8(record.message).unwrap()).collect()
+    }
+
+    /// The same as one text.
     pub fn spooled(&self, unit: &str) -> String {
-        let Ok(entries) = fs::read_dir(self.root.join("state/spool").join(unit)) else { return String::new() };
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        paths.iter().map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()).collect()
+        self.lines(unit).into_iter().map(|line| line + "\n").collect()
     }
 
     /// The supervisor leaves by SIGTERM; gives what it said.
