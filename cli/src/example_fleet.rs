@@ -46,8 +46,15 @@ pub(crate) fn files(port: impl Fn(&str) -> u16) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fleet_units::bundle::{SourceFile, SourceTree};
+    use fleet_units::fleet::compile;
+    use fleet_units::spec::HealthCheck;
     use std::collections::BTreeSet;
     use std::path::Path;
+
+    fn tree(port: impl Fn(&str) -> u16) -> SourceTree {
+        files(port).into_iter().map(|(path, text)| (path, SourceFile::new(false, text.into_bytes()))).collect()
+    }
 
     fn written(environment: &str) -> u16 {
         ENVIRONMENTS.iter().find(|(name, _)| *name == environment).unwrap().1
@@ -76,6 +83,18 @@ mod tests {
         for (path, text) in files {
             assert_eq!(text.contains("45678"), path.contains("/test/"), "{path}");
             assert!(!path.contains("/test/") || !text.contains("8102"), "{path}");
+        }
+    }
+
+    #[test]
+    fn it_compiles_in_every_environment_without_a_finding() {
+        for (environment, port) in ENVIRONMENTS {
+            let compiled = compile(&environment.parse().unwrap(), &tree(written));
+            assert!(compiled.diagnostics.is_empty(), "{environment}: {:#?}", compiled.diagnostics);
+            let names: Vec<&str> = compiled.fleet.units.keys().map(|name| name.as_str()).collect();
+            assert_eq!(names, ["hello.service", "web.service", "worker.service"]);
+            let web = &compiled.fleet.units[&"web.service".parse().unwrap()].spec;
+            assert_eq!(web.health.check, Some(HealthCheck::Url(format!("http://127.0.0.1:{port}/health"))));
         }
     }
 }
