@@ -4,7 +4,6 @@ pub mod agent;
 pub mod claims;
 pub mod config;
 pub mod control;
-pub mod execute;
 pub mod facts;
 pub mod health;
 pub mod http;

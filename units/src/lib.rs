@@ -30,5 +30,7 @@ pub mod selector;
 pub mod spec;
 pub mod status;
 pub mod syntax;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub mod view;

@@ -1,1 +1,42 @@
-//! supervise
+//! The engine, the agent's side of supervision: one task owns every unit's machine, the job queue, timers and holds.
+//!
+//! ```text
+//! Handle --Command--> .-------------------------. --request--> supervisor (seam: Supervisor)
+//! supervisor --Event-> | Engine: Machine per unit | <--Done------'
+//! health tasks ------> | Graph, Queue, timers     | --watch--> statuses, holds
+//! timers ------------> '-------------------------'
+//! ```
+//! `engine` is the loop, `apply` swaps the desired set in and executes a plan, `effects` turns a machine's effects into
+//! requests, `jobs` runs the queue, `restore` takes over from an earlier agent, `act` serves people.
+
+mod account;
+mod act;
+mod apply;
+mod clock;
+mod delivered;
+mod effects;
+mod engine;
+mod env_file;
+mod expand;
+mod handle;
+mod jobs;
+mod notify;
+mod places;
+mod remember;
+mod restore;
+mod spawn;
+mod status;
+mod supervisor;
+mod unit;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Config, Earlier, Engine};
+pub use handle::{Act, ActResult, EngineGone, Handle, UnitAct};
+pub use places::Places;
+pub use spawn::Host;
+pub use supervisor::{Answer, Supervisor};
+pub use unit::{Admission, Assigned, Desired, Everything};

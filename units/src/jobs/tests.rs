@@ -2,8 +2,8 @@
 
 use super::{Graph, Queue, Standing, Turn, Verb};
 use crate::ids::UnitName;
-use crate::lifecycle::testing::unit;
 use crate::spec::UnitSpec;
+use crate::testing::unit;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn name(text: &str) -> UnitName {

@@ -1,9 +1,9 @@
 //! The whole state-by-event grid, compared with committed text. To change it, copy what the failing test prints the
 //! path of, after reading every line that differs; nothing accepts it by itself.
 
-use super::testing::{command, service};
 use super::{Effect, Event, Exit, Machine, MainPid, Memory, Notice, Outcome, Phase, Role, State, Timer};
 use crate::spec::{Restart, ServiceSpec, ServiceType, UnitSpec};
+use crate::testing::{command, service};
 use crate::time::Moment;
 use std::fmt::Write as _;
 use std::sync::Arc;

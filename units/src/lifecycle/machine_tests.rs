@@ -1,9 +1,9 @@
 //! Whole lives, told as events; each checks what a person would notice.
 
 use super::machine::Present;
-use super::testing::{command, service, unit};
 use super::{Effect, Event, Exit, Machine, Notice, Outcome, Phase, Role, State, Target, Timer, restart};
 use crate::spec::{KillMode, KindSpec, Restart, ServiceSpec, ServiceType};
+use crate::testing::{command, service, unit};
 use crate::time::Moment;
 use std::sync::Arc;
 use std::time::Duration;

@@ -24,8 +24,6 @@ mod grid_tests;
 mod machine_tests;
 #[cfg(test)]
 mod property_tests;
-#[cfg(test)]
-pub(crate) mod testing;
 
 pub use effect::{Effect, Phase, Target};
 pub use event::{Event, Exit, Notice, Role, Timer};

@@ -1,9 +1,9 @@
 //! Random event sequences against the machine, in a small world that answers its effects as a supervisor would.
 //! No crate for this: a seeded generator of ten lines is enough, and a failure prints its seed.
 
-use super::testing::{command, service};
 use super::{Effect, Event, Exit, Machine, MainPid, Notice, Role, State, Timer};
 use crate::spec::{KillMode, Restart, ServiceType, UnitSpec};
+use crate::testing::{command, service};
 use crate::time::Moment;
 use std::collections::BTreeMap;
 use std::sync::Arc;

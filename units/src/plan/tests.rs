@@ -2,9 +2,9 @@
 
 use super::{Action, Desired, DesiredUnit, Due, Observed, ObservedUnit, plan};
 use crate::ids::{Sha256Digest, UnitName};
-use crate::lifecycle::testing::{command, unit};
 use crate::spec::{FilesChange, KindSpec, Start, UnitSpec};
 use crate::status::ActiveState;
+use crate::testing::{command, unit};
 use proptest::prelude::*;
 use std::sync::Arc;
 

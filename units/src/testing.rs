@@ -1,4 +1,4 @@
-//! Specifications for tests, built without parsing.
+//! Specifications for tests, built without parsing. Other crates get them by the feature `testing`.
 
 use crate::selector::Selector;
 use crate::spec::service::ExitStatusSet;
@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) fn command(program: &str) -> ExecCommand {
+/// A command without arguments.
+#[must_use]
+pub fn command(program: &str) -> ExecCommand {
     ExecCommand {
         program: program.to_owned(),
         argv: vec![program.to_owned()],
@@ -60,7 +62,7 @@ fn plain_service() -> ServiceSpec {
 }
 
 /// A unit named `name` with nothing in it but what `change` sets.
-pub(crate) fn unit(name: &str, change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
+pub fn unit(name: &str, change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
     let names = BTreeSet::new;
     let kind = if name.ends_with(".target") { KindSpec::Target } else { KindSpec::Service(Box::new(plain_service())) };
     let mut spec = UnitSpec {
@@ -111,7 +113,7 @@ pub(crate) fn unit(name: &str, change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
 }
 
 /// `web.service` with what `change` sets in its service part.
-pub(crate) fn service(change: impl FnOnce(&mut ServiceSpec)) -> Arc<UnitSpec> {
+pub fn service(change: impl FnOnce(&mut ServiceSpec)) -> Arc<UnitSpec> {
     Arc::new(unit("web.service", |unit| {
         if let KindSpec::Service(service) = &mut unit.kind {
             change(service);

@@ -1,0 +1,179 @@
+//! The job queue at work: which machine is told what, and when a job is done.
+
+use super::engine::Engine;
+use super::handle::ActResult;
+use super::supervisor::Supervisor;
+use super::unit::Unit;
+use fleet_units::diagnostic::Reason;
+use fleet_units::ids::UnitName;
+use fleet_units::jobs::{Standing, Turn, Verb};
+use fleet_units::lifecycle::{Event, Outcome, State};
+use fleet_units::plan::Due;
+use fleet_units::status::ActiveState;
+
+impl<S: Supervisor> Engine<S> {
+    pub(super) fn add_job(&mut self, unit: &UnitName, verb: Verb) {
+        if self.stopping && verb != Verb::Stop {
+            return;
+        }
+        let (units, holds) = (&self.units, &self.holds);
+        let standing = |name: &UnitName| match units.get(name) {
+            Some(unit) if unit.is_up() => Standing::Up,
+            Some(_) if holds.contains_key(name) => Standing::Held,
+            Some(unit) if unit.completed => Standing::Completed,
+            Some(_) | None => Standing::Down,
+        };
+        self.queue.add(&self.graph, &standing, unit, verb);
+    }
+
+    /// Gives every job that may run its turn; false when none did.
+    pub(super) fn run_jobs(&mut self) -> bool {
+        let turns = self.queue.next(&self.graph);
+        let any = !turns.is_empty();
+        for turn in turns {
+            match turn {
+                Turn::Run { unit, verb, restarting } => self.run_job(&unit, verb, restarting),
+                Turn::Failed { unit, reason } => self.job_failed(&unit, reason),
+            }
+        }
+        any
+    }
+
+    fn run_job(&mut self, name: &UnitName, verb: Verb, restarting: bool) {
+        let Some(unit) = self.units.get_mut(name) else { return self.queue.forget(name) };
+        match verb {
+            Verb::Start => {
+                unit.start_told = false;
+                self.look_at_job(name);
+            }
+            Verb::Stop | Verb::Restart => self.tell(name, Event::Stop { restarting }),
+            Verb::Reload => self.run_reload(name),
+        }
+    }
+
+    fn run_reload(&mut self, name: &UnitName) {
+        let Some(unit) = self.units.get_mut(name) else { return };
+        let can = unit.machine.can_reload() && matches!(unit.machine.state(), State::Running | State::Exited);
+        if !can {
+            return self.finish(name, false, "it does not run, or cannot reload");
+        }
+        unit.follow();
+        self.deliver(name);
+        self.tell(name, Event::Reload);
+    }
+
+    /// Whether the job that runs is done, and the start it waits for may be told now.
+    pub(super) fn look_at_job(&mut self, name: &UnitName) {
+        let Some(unit) = self.units.get_mut(name) else { return };
+        let (state, outcome) = (unit.machine.state(), unit.machine.outcome());
+        match self.queue.running(name) {
+            None => {}
+            Some(Verb::Start) if !unit.start_told && (state.is_over() || unit.is_up()) => self.tell_start(name),
+            Some(Verb::Start) => match (state.active_state(), state, outcome) {
+                // The job goes on, so that what waits for the unit waits on; who asked is told.
+                (_, State::AutoRestart, _) => self.answer(name, false, "it failed and will be started again"),
+                (ActiveState::Active | ActiveState::Reloading, _, _) => self.finish(name, true, ""),
+                (ActiveState::Inactive, _, Outcome::Success | Outcome::ExecCondition) => self.finish(name, true, ""),
+                (ActiveState::Inactive | ActiveState::Failed, _, _) => self.finish(name, false, "it failed"),
+                (ActiveState::Activating | ActiveState::Deactivating, _, _) => {}
+            },
+            Some(Verb::Stop | Verb::Restart) if unit.is_down() => self.finish(name, true, ""),
+            Some(Verb::Stop | Verb::Restart) => {}
+            Some(Verb::Reload) if state.active_state() == ActiveState::Reloading => {}
+            Some(Verb::Reload) => {
+                let good = state.active_state() == ActiveState::Active && !unit.machine.memory().reload_failed;
+                self.finish(name, good, "the reload failed");
+            }
+        }
+    }
+
+    fn tell_start(&mut self, name: &UnitName) {
+        let Some(unit) = self.units.get_mut(name) else { return };
+        if unit.machine.state().is_over() {
+            unit.follow();
+        }
+        let fresh = std::mem::take(&mut unit.fresh);
+        self.tell(name, Event::Start { fresh });
+    }
+
+    fn finish(&mut self, name: &UnitName, good: bool, why_not: &str) {
+        let verb = self.queue.running(name);
+        if !self.queue.finished(&self.graph, name, good) {
+            return;
+        }
+        self.changed.insert(name.clone());
+        self.answer(name, good, why_not);
+        if good && verb == Some(Verb::Start) {
+            self.retry_dependents(name);
+        }
+    }
+
+    /// Units that were to start and could not because of this one.
+    fn retry_dependents(&mut self, name: &UnitName) {
+        for other in self.graph.stopped_with(name).clone() {
+            let lacked = |unit: &Unit| unit.reason.as_ref().is_some_and(|reason| reason.code == "dependency");
+            if self.units.get(&other).is_some_and(lacked) {
+                self.start_if_due(&other);
+            }
+        }
+    }
+
+    fn job_failed(&mut self, name: &UnitName, reason: Reason) {
+        tracing::warn!(unit = %name, reason = %reason.code, "{}", reason.text);
+        if let Some(unit) = self.units.get_mut(name) {
+            if unit.is_down() {
+                unit.due = Some(unit.due.unwrap_or(Due::New));
+            }
+            unit.reason = Some(reason.clone());
+        }
+        self.changed.insert(name.clone());
+        self.answer(name, false, &reason.text);
+        self.remember(name);
+    }
+
+    pub(super) fn answer(&mut self, name: &UnitName, ok: bool, why_not: &str) {
+        let Some(unit) = self.units.get_mut(name) else { return };
+        let waiters = std::mem::take(&mut unit.waiters);
+        if waiters.is_empty() {
+            return;
+        }
+        let status = self.status(name);
+        let detail = status.as_ref().and_then(|status| status.reason.clone()).map(|reason| reason.text);
+        let error = match (ok, detail) {
+            (true, _) => String::new(),
+            (false, Some(detail)) if detail != why_not => format!("{name}: {why_not}: {detail}"),
+            (false, _) => format!("{name}: {why_not}"),
+        };
+        for waiter in waiters {
+            // Who gave up waiting needs no answer.
+            let _ = waiter.send(ActResult { unit: name.clone(), ok, error: error.clone(), status: status.clone() });
+        }
+    }
+
+    /// Starts a unit that is to run by itself and still has to be started.
+    pub(super) fn start_if_due(&mut self, name: &UnitName) {
+        let Some(unit) = self.units.get(name) else { return };
+        let may = unit.due.is_some() && !unit.removed && unit.refused.is_none() && !self.holds.contains_key(name);
+        if may && self.wanted.contains(name) && !unit.is_up() {
+            self.add_job(name, Verb::Start);
+        }
+    }
+
+    /// Removed units go once they are down.
+    pub(super) fn drop_removed(&mut self) {
+        let gone = |(name, unit): (&UnitName, &Unit)| {
+            (unit.removed && unit.is_down() && self.queue.job(name).is_none()).then(|| name.clone())
+        };
+        for name in self.units.iter().filter_map(gone).collect::<Vec<_>>() {
+            self.release(&name, true);
+            if let Some(unit) = self.units.remove(&name) {
+                super::delivered::remove(&self.config.host.files, unit.machine.spec());
+                for (timer, at) in &unit.timers {
+                    self.timers.remove(&(*at, name.clone(), *timer));
+                }
+            }
+            self.config.admission.forget(&name);
+            self.changed.insert(name);
+        }
+    }
+}
