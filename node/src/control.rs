@@ -168,8 +168,9 @@ async fn read_messages(
         match message.message {
             Some(to_agent::Message::Reply(reply)) => {
                 let waiting = lock(pending).as_mut().and_then(|map| map.remove(&reply.id));
-                // A caller that gave up does not want its reply.
-                let _ = waiting.map(|sender| sender.send(reply));
+                if let Some(sender) = waiting {
+                    let _ = sender.send(reply); // a caller that gave up does not want it
+                }
             }
             // Never waits: the supervisor tells no more unacknowledged events than the queue holds. A receiver that was
             // dropped wants none.

@@ -255,14 +255,11 @@ impl Supervisor {
             }
             self.table.drop_unused(&release.unit);
         }
-        // All of them are tried; the last failure is told.
-        release
-            .remove_directories
-            .iter()
-            .map(|path| remove_directory(path))
-            .filter(Result::is_err)
-            .last()
-            .unwrap_or(Ok(()))
+        let mut result = Ok(());
+        for path in &release.remove_directories {
+            result = result.and(remove_directory(path)); // all of them are tried, the first failure is told
+        }
+        result
     }
 }
 

@@ -39,7 +39,8 @@ impl Tree {
         let mountinfo = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let (root, point) = mount(&mountinfo)?;
-        let own = own_group(&own)?;
+        // A group outside of this cgroup namespace shows as `/..`; what is made there would be somebody else's.
+        let own = own_group(&own).filter(|path| !path.contains(".."))?;
         let below = own.strip_prefix(root).unwrap_or("").trim_start_matches('/');
         let shown = format!("{}/{name}", own.trim_end_matches('/'));
         Some(Self { root: Path::new(point).join(below).join(name), shown })

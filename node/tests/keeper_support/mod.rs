@@ -326,6 +326,7 @@ impl Drop for Node {
         if self.supervisor.try_wait().is_ok_and(|status| status.is_none()) {
             kill(self.supervisor.id(), libc::SIGTERM); // a test failed; leave nothing behind
             let _ = self.supervisor.wait();
+            let _ = fs::remove_dir_all(&self.root);
         }
     }
 }
