@@ -115,20 +115,18 @@ fn next(reader: &mut Reader<'_>, at: &Assigned<'_>, words: &mut Words<'_>) -> Op
 
 /// Absolute, or a bare name that is looked up in the search path.
 fn check_program(reader: &mut Reader<'_>, at: &Assigned<'_>, offset: usize, program: &str) -> Option<()> {
-    let problem = if program.is_empty() {
-        "a program is missing"
+    let relative = (program.contains('/') || program == "." || program == "..") && !program.starts_with('/');
+    let (problem, hint) = if program.is_empty() {
+        ("a program is missing", "")
     } else if program.chars().any(char::is_control) {
-        "the program's path holds a control character"
+        ("the program's path holds a control character", "")
     } else if program.ends_with('/') {
-        "the program's path ends with a slash: that is a folder"
-    } else if reader.is_open(program) || program.starts_with('/') {
-        return Some(());
-    } else if program.contains('/') || program == "." || program == ".." {
-        "the program must be an absolute path or a bare name"
+        ("the program's path ends with a slash: that is a folder", "")
+    } else if relative && !reader.is_open(program) {
+        ("the program must be an absolute path or a bare name", "programs are looked up without a working directory")
     } else {
         return Some(());
     };
-    let hint = if program.contains('/') { "there is no working directory when programs are looked up" } else { "" };
     reader.error("bad-command", at.place(offset), format!("{}=: {problem}", at.assignment.key), hint);
     None
 }

@@ -71,6 +71,8 @@ pub enum Kind {
     Raw,
     /// A list of anything, as written; an empty value empties it.
     RawList,
+    /// A list of anything, as written, whose empty value is not its default but the empty set.
+    RawSet,
     /// yes, no, and their relatives.
     Bool,
     /// A boolean or one of these.
@@ -139,6 +141,7 @@ impl Kind {
     pub fn is_list(self) -> bool {
         match self {
             Kind::RawList
+            | Kind::RawSet
             | Kind::ExitStatus
             | Kind::Dependencies
             | Kind::Units

@@ -76,7 +76,9 @@ impl<'a> Index<'a> {
         let file_name = path.rsplit('/').next().unwrap_or(path);
         match below.split_once('/') {
             // Later layers come later, so they replace.
-            None if layer != Layer::Overlay && is_unit_file(file_name) => drop(self.units.insert(file_name, path)),
+            None if layer != Layer::Overlay && is_unit_file(file_name) => {
+                self.units.insert(file_name, path);
+            }
             Some((folder, rest)) if rest == file_name && file_name.ends_with(".conf") && folder.ends_with(".d") => {
                 let drop_in = DropIn { layer, file_name, path };
                 self.drop_ins.entry(&folder[..folder.len() - 2]).or_default().push(drop_in);

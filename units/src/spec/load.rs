@@ -162,16 +162,20 @@ pub(crate) fn interpret(
 
 /// Reads one directive, whatever its family; the rest is checked by its kind.
 fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::service::Draft) {
-    let known = match row.directive.section {
-        "Service" => read::service::row(reader, row, draft) || read::exec::row(reader, row, &mut draft.spec.exec),
-        "X-Fleet" => read::fleet::row(reader, row, &mut spec.fleet) || read::health::row(reader, row, &mut spec.health),
-        _ => read::unit::row(reader, row, spec),
-    };
-    if !known {
+    if !typed(reader, row, spec, draft) {
         reader.check(row);
     }
     if row.directive.support == Support::NotBuilt && asks(row) {
         reader.not_built(shown(row));
+    }
+}
+
+/// Reads a directive that has a typed field; `false` for others.
+fn typed(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::service::Draft) -> bool {
+    match row.directive.section {
+        "Service" => read::service::row(reader, row, draft) || read::exec::row(reader, row, &mut draft.spec.exec),
+        "X-Fleet" => read::fleet::row(reader, row, &mut spec.fleet) || read::health::row(reader, row, &mut spec.health),
+        _ => read::unit::row(reader, row, spec),
     }
 }
 
@@ -201,3 +205,6 @@ fn shown(row: &Row<'_>) -> String {
         _ => key.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

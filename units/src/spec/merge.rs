@@ -115,7 +115,7 @@ impl<'a> Merged<'a> {
         if empty || !directive.kind.is_list() {
             values.clear();
         }
-        if !empty {
+        if !empty || directive.kind == Kind::RawSet {
             values.push(assigned);
         }
     }

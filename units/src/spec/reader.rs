@@ -169,7 +169,9 @@ impl Reader<'_> {
                     let message = format!("{}= names the unit itself", at.assignment.key);
                     self.warning("self-dependency", at.place(word.offset), message, "it is ignored");
                 }
-                Some(name) => drop(found.insert(name)),
+                Some(name) => {
+                    found.insert(name);
+                }
                 None => {}
             }
         }
@@ -218,9 +220,15 @@ impl Reader<'_> {
         let kind = row.directive.kind;
         for at in &row.values {
             match kind {
-                Kind::Raw | Kind::RawList | Kind::Selector | Kind::Instances | Kind::Files | Kind::Url => {}
-                Kind::Text | Kind::HostPort => drop(self.text(at)),
-                Kind::Bool => drop(self.boolean(at)),
+                Kind::Raw
+                | Kind::RawList
+                | Kind::RawSet
+                | Kind::Selector
+                | Kind::Instances
+                | Kind::Files
+                | Kind::Url => {}
+                Kind::Text | Kind::HostPort => checked_only(self.text(at)),
+                Kind::Bool => checked_only(self.boolean(at)),
                 Kind::BoolOr(words) if words.contains(&at.value()) => {}
                 Kind::BoolOr(words) => {
                     let result =
@@ -229,23 +237,25 @@ impl Reader<'_> {
                 }
                 Kind::Choice(words) if words.contains(&at.value()) => {}
                 Kind::Choice(words) => self.not_a_choice(at, words),
-                Kind::Span => drop(self.span(at)),
-                Kind::Integer(low, high) => drop(self.checked(at, value::integer(at.value(), low, high))),
-                Kind::Size => drop(self.checked(at, value::size(at.value()))),
+                Kind::Span => checked_only(self.span(at)),
+                Kind::Integer(low, high) => checked_only(self.checked(at, value::integer(at.value(), low, high))),
+                Kind::Size => checked_only(self.checked(at, value::size(at.value()))),
                 Kind::SizeOrPercent if at.value().ends_with('%') => {
-                    drop(self.checked(at, value::percentage(at.value())))
+                    checked_only(self.checked(at, value::percentage(at.value())))
                 }
-                Kind::SizeOrPercent => drop(self.checked(at, value::size(at.value()))),
-                Kind::Percentage => drop(self.checked(at, value::percentage(at.value()))),
+                Kind::SizeOrPercent => checked_only(self.checked(at, value::size(at.value()))),
+                Kind::Percentage => checked_only(self.checked(at, value::percentage(at.value()))),
                 Kind::CountOrPercent if at.value().ends_with('%') => {
-                    drop(self.checked(at, value::percentage(at.value())))
+                    checked_only(self.checked(at, value::percentage(at.value())))
                 }
-                Kind::CountOrPercent => drop(self.checked(at, value::integer(at.value(), 0, i64::from(u32::MAX)))),
-                Kind::Mode => drop(self.checked(at, value::mode(at.value()))),
-                Kind::Signal => drop(self.signal(at)),
-                Kind::Limit => {
-                    drop(self.checked(at, value::limit(row.directive.key.trim_start_matches("Limit"), at.value())))
+                Kind::CountOrPercent => {
+                    checked_only(self.checked(at, value::integer(at.value(), 0, i64::from(u32::MAX))))
                 }
+                Kind::Mode => checked_only(self.checked(at, value::mode(at.value()))),
+                Kind::Signal => checked_only(self.signal(at)),
+                Kind::Limit => checked_only(
+                    self.checked(at, value::limit(row.directive.key.trim_start_matches("Limit"), at.value())),
+                ),
                 Kind::Path => {
                     if let Some(text) = self.text(at) {
                         self.absolute(at, 0, &text);
@@ -274,7 +284,7 @@ impl Reader<'_> {
     fn check_list(&mut self, kind: Kind, at: &Assigned<'_>) {
         let values = std::slice::from_ref(at);
         match kind {
-            Kind::Dependencies | Kind::Units => drop(self.units(values)),
+            Kind::Dependencies | Kind::Units => checked_only(self.units(values)),
             Kind::Paths => {
                 for (at, word) in self.words(values, Escapes::Plain) {
                     let path = word.text.trim_start_matches(['-', '+']);
@@ -289,8 +299,11 @@ impl Reader<'_> {
                     self.checked_at(&at, word.offset, ok);
                 }
             }
-            Kind::Command => drop(super::command::commands(self, values)),
-            _ => drop(self.words(values, Escapes::Plain)),
+            Kind::Command => checked_only(super::command::commands(self, values)),
+            _ => checked_only(self.words(values, Escapes::Plain)),
         }
     }
 }
+
+/// Reading was the check; what was read has no type to go into.
+fn checked_only<T>(_: T) {}

@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Directive] = &[
     later(S, "ExtensionDirectories", Kind::Paths, "", "System extension folders laid over its root."),
     later(S, "DynamicUser", Kind::Bool, "no", "A user of its own while it runs."),
     later(S, "SetLoginEnvironment", Kind::Bool, "", "HOME, LOGNAME, SHELL are set."),
-    later(S, "CapabilityBoundingSet", Kind::RawList, "", "The capabilities it can ever have."),
+    later(S, "CapabilityBoundingSet", Kind::RawSet, "all", "The capabilities it can ever have."),
     later(S, "AmbientCapabilities", Kind::RawList, "", "Capabilities it keeps as an ordinary user."),
     later(S, "SecureBits", Kind::RawList, "", "The secure bits of its processes."),
     later(S, "NoNewPrivileges", Kind::Bool, "no", "It can never gain privileges."),

@@ -101,9 +101,9 @@ pub(super) const ROWS: &[Directive] = &[
     works(S, "FinalKillSignal", Kind::Signal, "SIGKILL", None, "The last signal of a stop."),
     works(S, "SendSIGHUP", Kind::Bool, "no", None, "SIGHUP is sent right after KillSignal=."),
     works(S, "SendSIGKILL", Kind::Bool, "yes", None, "The final signal is sent when the time is up."),
-    later(S, "ReloadSignal", Kind::Signal, "SIGHUP", "The signal that reloads a notify-reload service."),
+    works(S, "ReloadSignal", Kind::Signal, "SIGHUP", None, "The signal that reloads a notify-reload service."),
     later(S, "WatchdogSignal", Kind::Signal, "SIGABRT", "The signal of the watchdog."),
-    later(S, "WatchdogSec", Kind::Span, "0", "How often the service must send WATCHDOG=1."),
+    works(S, "WatchdogSec", Kind::Span, "0", Restart, "How often the service must send WATCHDOG=1."),
     later(
         S,
         "RestartMode",

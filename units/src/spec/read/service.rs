@@ -136,8 +136,12 @@ fn exit_statuses(reader: &mut Reader<'_>, row: &Row<'_>) -> ExitStatusSet {
     let mut set = ExitStatusSet::default();
     for (at, word) in reader.words(&row.values, Escapes::Plain) {
         match reader.checked_at(&at, word.offset, exit_or_signal(&word.text)) {
-            Some(ExitOrSignal::Exit(code)) => drop(set.codes.insert(code)),
-            Some(ExitOrSignal::Signal(signal)) => drop(set.signals.insert(signal)),
+            Some(ExitOrSignal::Exit(code)) => {
+                set.codes.insert(code);
+            }
+            Some(ExitOrSignal::Signal(signal)) => {
+                set.signals.insert(signal);
+            }
             None => {}
         }
     }

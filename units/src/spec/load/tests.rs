@@ -1,0 +1,84 @@
+use super::*;
+use crate::bundle::SourceFile;
+use crate::spec::directives;
+
+fn loaded(name: &str, text: &str) -> Loaded {
+    let name: UnitName = name.parse().unwrap();
+    let mut bundle = Bundle::default();
+    bundle.files.insert(format!("units/{name}"), SourceFile::new(false, text.as_bytes()));
+    load(&name, &bundle, &Context { environment: "test".parse().unwrap(), host: None })
+}
+
+/// Whether reading a unit with the one assignment goes through a typed field, not only through the check by kind.
+fn has_a_field(directive: &Directive) -> bool {
+    let name: UnitName = "a.service".parse().unwrap();
+    let text = format!("[{}]\n{}=x\n", directive.section, directive.key);
+    let document = Document::parse("units/a.service", text.as_bytes()).document.unwrap();
+    let mut found = Vec::new();
+    let merged = Merged::new(UnitKind::Service, &[&document], &mut found);
+    let files = SourceTree::new();
+    let mut reader = Reader {
+        name: &name,
+        specifiers: Specifiers { name: &name, host: None },
+        files: &files,
+        overlay: String::new(),
+        diagnostics: Vec::new(),
+        unenforced: Vec::new(),
+    };
+    let mut spec = UnitSpec::new(name.clone(), KindSpec::Target);
+    let mut draft = read::service::Draft::default();
+    let row = merged.rows().next().expect("it was assigned");
+    typed(&mut reader, &row, &mut spec, &mut draft)
+}
+
+#[test]
+fn every_supported_directive_has_a_typed_field() {
+    let missing: Vec<&str> = directives::all()
+        .iter()
+        .filter(|directive| directive.support == Support::Supported && !has_a_field(directive))
+        .map(|directive| directive.key)
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn what_is_accepted_and_not_built_is_listed_unless_it_asks_for_the_default() {
+    let text = "[Service]\nExecStart=/bin/a\nPrivateTmp=no\nPrivateDevices=yes\nCapabilityBoundingSet=\nWatchdogSec=0\nTasksMax=10\n";
+    let spec = loaded("a.service", text).spec.unwrap();
+    let listed: Vec<&str> = spec.unenforced.iter().map(|entry| entry.directive.as_str()).collect();
+    assert_eq!(listed, ["CapabilityBoundingSet", "PrivateDevices=yes", "TasksMax=10"]);
+}
+
+#[test]
+fn values_are_those_in_effect_under_their_present_names() {
+    let text =
+        "[Service]\nExecStart=/bin/a\nExecStart=\nExecStart=/bin/b\nTimeoutSec=5\nNice=1\nNice=\n[Fleet]\nNodes=a\n";
+    let spec = loaded("a.service", text).spec.unwrap();
+    let shown: Vec<String> =
+        spec.values.iter().map(|((section, key), values)| format!("{section}/{key}={values:?}")).collect();
+    assert_eq!(
+        shown,
+        [
+            "Service/ExecStart=[\"/bin/b\"]",
+            "Service/TimeoutStartSec=[\"5\"]",
+            "Service/TimeoutStopSec=[\"5\"]",
+            "X-Fleet/Nodes=[\"a\"]"
+        ]
+    );
+}
+
+#[test]
+fn units_that_do_not_run_yet_and_units_without_a_file_are_errors() {
+    let code = |name: &str, text: &str| loaded(name, text).diagnostics[0].code.clone();
+    assert_eq!(code("a.timer", "[Timer]\nOnBootSec=5\n"), "kind-not-built-yet");
+    let context = Context { environment: "test".parse().unwrap(), host: None };
+    let gone = load(&"a.service".parse().unwrap(), &Bundle::default(), &context);
+    assert_eq!(gone.diagnostics[0].code, "no-unit-file");
+}
+
+#[test]
+fn text_that_cannot_be_read_gives_its_own_error_and_no_follow_up() {
+    let found = loaded("a.service", "[Service]\nExecStart=/bin/a\0\n");
+    assert!(found.spec.is_none());
+    assert_eq!(found.diagnostics.len(), 1, "{:?}", found.diagnostics);
+}

@@ -1,0 +1,144 @@
+//! Cases of `testdata/spec/*.txt`: files in, the unit as understood and every finding out.
+//!
+//! A case is a text of parts, each begun by a line `## …`: `## load NAME [H=value …]` names the unit and, for a node,
+//! the host's specifiers; `## file PATH` begins a file of the bundle; `## expect` is what must come out. Of the unit
+//! only what differs from the defaults is shown. There is no switch that accepts what came out: read it, then write it.
+
+use fleet_units::bundle::{Bundle, SourceFile};
+use fleet_units::spec::{Context, KindSpec, ServiceSpec, UnitSpec, load};
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write as _};
+use std::path::Path;
+
+#[derive(Default)]
+struct Case {
+    name: String,
+    host: Option<BTreeMap<char, String>>,
+    bundle: Bundle,
+    expected: String,
+}
+
+fn parse(text: &str) -> Case {
+    let mut case = Case::default();
+    for part in text.split("## ").skip(1) {
+        let (head, body) = part.split_once('\n').expect("a part has a first line");
+        let body = body.strip_suffix("\n\n").map_or(body.to_owned(), |body| format!("{body}\n"));
+        match head.split_once(' ').map_or((head, ""), |(word, rest)| (word, rest.trim())) {
+            ("load", rest) => {
+                let mut words = rest.split(' ');
+                case.name = words.next().expect("load names a unit").to_owned();
+                let host: BTreeMap<char, String> =
+                    words.map(|word| (word.chars().next().unwrap(), word[2..].to_owned())).collect();
+                case.host = (!host.is_empty()).then_some(host);
+            }
+            ("file", path) => {
+                case.bundle.files.insert(path.to_owned(), SourceFile::new(false, body.into_bytes()));
+            }
+            ("expect", _) => case.expected = body,
+            (other, _) => panic!("{other:?} is no part of a case"),
+        }
+    }
+    case
+}
+
+/// `field: value` when it differs from the default.
+fn show<T: Debug + PartialEq>(out: &mut String, field: &str, value: &T, default: &T) {
+    if value != default {
+        // UnitName("a.service") is shown as "a.service".
+        let text: String = format!("{value:?}")
+            .split("UnitName(")
+            .enumerate()
+            .map(|(index, part)| if index == 0 { part.to_owned() } else { part.replacen(')', "", 1) })
+            .collect();
+        writeln!(out, "{field}: {text}").unwrap();
+    }
+}
+
+macro_rules! show_fields {
+    ($out:expr, $spec:expr, $default:expr; $($field:ident).+ $(, $($more:ident).+)*) => {
+        show($out, stringify!($($field).+), &$spec.$($field).+, &$default.$($field).+);
+        $(show($out, stringify!($($more).+), &$spec.$($more).+, &$default.$($more).+);)*
+    };
+}
+
+fn show_unit(spec: &UnitSpec) -> String {
+    let mut text = String::new();
+    let out = &mut text;
+    let default = UnitSpec::new(spec.name.clone(), KindSpec::Target);
+    show_fields!(out, spec, default; description, documentation, requires, requisite, wants, binds_to, part_of,
+        conflicts, after, before, on_failure, on_success, start_limit_interval, start_limit_burst, wanted_by,
+        required_by, alias, triggered_by, fleet.nodes, fleet.instances, fleet.start, fleet.strict, fleet.max_parallel,
+        fleet.min_healthy, fleet.health_deadline, fleet.files, fleet.files_change, health.check, health.interval,
+        health.timeout, health.retries, health.start_period);
+    if let Some(service) = spec.service() {
+        show_service(out, service);
+    }
+    for path in spec.delivered.keys() {
+        writeln!(out, "delivered: {path}").unwrap();
+    }
+    for entry in &spec.unenforced {
+        writeln!(out, "unenforced: {} ({})", entry.directive, entry.reason.code).unwrap();
+    }
+    text
+}
+
+fn show_service(out: &mut String, spec: &ServiceSpec) {
+    let default = ServiceSpec::default();
+    writeln!(out, "type: {:?}", spec.service_type).unwrap();
+    let commands = [
+        ("exec_condition", &spec.exec_condition),
+        ("exec_start_pre", &spec.exec_start_pre),
+        ("exec_start", &spec.exec_start),
+        ("exec_start_post", &spec.exec_start_post),
+        ("exec_reload", &spec.exec_reload),
+        ("exec_stop", &spec.exec_stop),
+        ("exec_stop_post", &spec.exec_stop_post),
+    ];
+    for (field, commands) in commands {
+        for command in commands {
+            let flag = |on, name| if on { name } else { "" };
+            let flags = flag(command.ignore_failure, " ignore_failure").to_owned()
+                + flag(command.no_expansion, " no_expansion")
+                + flag(command.privileged, " privileged");
+            writeln!(out, "{field}: {} {:?}{flags}", command.program, command.argv).unwrap();
+        }
+    }
+    show_fields!(out, spec, default; remain_after_exit, pid_file, restart, restart_sec, restart_steps,
+        restart_max_delay, timeout_start, timeout_stop, timeout_abort, runtime_max, watchdog, success_exit_status,
+        restart_prevent, restart_force, notify_access, kill, exec.user, exec.group, exec.supplementary_groups,
+        exec.working_directory, exec.environment, exec.environment_files, exec.pass_environment,
+        exec.unset_environment, exec.umask, exec.limits, exec.nice, exec.oom_score_adjust, exec.ignore_sigpipe,
+        exec.standard_output, exec.standard_error, exec.syslog_identifier, exec.runtime_directory,
+        exec.runtime_directory_preserve, exec.state_directory, exec.cache_directory, exec.logs_directory,
+        exec.configuration_directory);
+}
+
+fn outcome(case: &Case) -> String {
+    let name = case.name.parse().expect("load names a unit");
+    let context = Context { environment: "test".parse().unwrap(), host: case.host.clone() };
+    let loaded = load(&name, &case.bundle, &context);
+    let mut text = loaded.spec.as_ref().map_or(String::new(), show_unit);
+    for diagnostic in &loaded.diagnostics {
+        writeln!(text, "{diagnostic}").unwrap();
+    }
+    assert_eq!(loaded.spec.is_none(), loaded.diagnostics.iter().any(|d| d.is_error()), "a unit, or an error");
+    text
+}
+
+#[test]
+fn every_case_of_testdata_spec_comes_out_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/spec");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 10, "the cases are gone");
+    let mut wrong = Vec::new();
+    for path in paths {
+        let case = parse(&std::fs::read_to_string(&path).unwrap());
+        let actual = outcome(&case);
+        if actual.trim_end() != case.expected.trim_end() {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            wrong.push(format!("==== {name}, expected:\n{}==== came out:\n{actual}", case.expected));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
