@@ -68,6 +68,7 @@ impl LineReader {
 
     /// The next lines, those of some 64 KiB; `None` when there are no more for now. Call it again for what comes
     /// later.
+    #[expect(clippy::should_implement_trait, reason = "it can fail, and goes on after `None`")]
     pub fn next(&mut self) -> Result<Option<Lines>, SpoolError> {
         while let Some(run) = self.reader.read()? {
             let mut lines = Lines::default();

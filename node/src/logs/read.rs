@@ -131,9 +131,8 @@ impl SpoolReader {
 
     fn read_at(&mut self, index: u64, mut offset: u64) -> Result<Found, SpoolError> {
         let Some((file, head)) = self.open(index)? else { return Ok(Found::Nothing) };
-        let mut bytes = Vec::new();
         loop {
-            bytes.resize(RUN_BYTES, 0);
+            let mut bytes = vec![0; RUN_BYTES];
             let got = read_up_to(&file, &mut bytes, offset)
                 .map_err(SpoolError::io("read", segments::path_of(&self.folder, index)))?;
             bytes.truncate(got);

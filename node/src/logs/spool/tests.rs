@@ -260,3 +260,21 @@ impl Drop for SmallDisk {
         let _ = nix::mount::umount2(self.0.path(), nix::mount::MntFlags::MNT_DETACH);
     }
 }
+
+/// `cargo test --release -p fleet-node lines_a_second -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement, not a test"]
+fn lines_a_second() {
+    let root = tempfile::tempdir().unwrap();
+    let line = [&[b'x'; 99][..], b"\n"].concat();
+    for (what, lines) in [("one line a chunk", 1), ("60 KiB chunks", CHUNK / line.len())] {
+        let mut writer = SpoolWriter::open(root.path(), &unit("web.service"), SpoolLimits::default()).unwrap();
+        let (chunk, begun, mut written) = (line.repeat(lines), std::time::Instant::now(), 0);
+        while begun.elapsed() < std::time::Duration::from_secs(2) {
+            writer.append(Stream::Stdout, ONE, now(), &chunk);
+            written += lines;
+        }
+        let rate = written as f64 / begun.elapsed().as_secs_f64() / 1e6;
+        eprintln!("{what}: {rate:.2} million lines of 100 bytes a second, {} lost", writer.lost_lines());
+    }
+}
