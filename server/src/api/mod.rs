@@ -1,1 +1,4 @@
 //! api
+
+pub mod auth;
+pub mod enroll;
