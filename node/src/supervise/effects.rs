@@ -30,6 +30,11 @@ pub(super) enum What {
         pid: u32,
         unenforced: Vec<Unenforced>,
     },
+    NotSpawned {
+        role: Role,
+        exit_status: i32,
+        why: String,
+    },
     /// The connection broke before the answer; the engine is about to end.
     Lost,
 }
@@ -341,8 +346,9 @@ fn spawned(role: Role, reply: Result<Reply, ControlError>) -> What {
             What::Spawned { role, pid: spawned.pid, unenforced }
         }
         Ok(_) => What::Event(Event::SpawnFailed { role, exit_status: 0 }),
-        Err(ControlError::Refused { exit_status, .. }) => {
-            What::Event(Event::SpawnFailed { role, exit_status: i32::try_from(exit_status).unwrap_or_default() })
+        Err(error @ ControlError::Refused { exit_status, .. }) => {
+            let exit_status = i32::try_from(exit_status).unwrap_or_default();
+            What::NotSpawned { role, exit_status, why: format!("{error} (exit status {exit_status})") }
         }
         Err(_) => What::Lost,
     }

@@ -247,6 +247,10 @@ impl<S: Supervisor> Engine<S> {
                 unit.unenforced.extend(unenforced);
                 self.pending.push_back((done.unit.clone(), Event::Spawned { role, pid }));
             }
+            What::NotSpawned { role, exit_status, why } => {
+                self.pending.push_back((done.unit.clone(), Event::SpawnFailed { role, exit_status }));
+                self.log(&done.unit, why);
+            }
             What::Lost => {}
         }
         self.hear_waiting(&done.unit);

@@ -1,24 +1,13 @@
 //! What a changed unit needs: the strongest need of the directives and delivered files that differ.
 
+use crate::spec::directives;
 use crate::spec::{FilesChange, ServiceType, UnitSpec};
 use std::collections::BTreeSet;
 
-/// What has to be done so that a changed directive takes effect, weakest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Need {
-    /// Nothing: it is read when it is needed.
-    #[default]
-    None,
-    /// It is written to the kernel while the unit runs.
-    Live,
-    /// The unit has to read it again.
-    Reload,
-    /// It takes new processes.
-    Restart,
-}
+pub use crate::spec::directives::Change as Need;
 
 /// The difference between two specifications of one unit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The strongest need.
     pub need: Need,
@@ -64,49 +53,8 @@ fn files_need(spec: &UnitSpec) -> Need {
     }
 }
 
-/// What a change of one directive needs. Of `[Service]` everything that the agent itself reads when its moment comes
-/// needs nothing; what a process was started with needs a new one.
+/// What a change of one directive needs, by the directive table. Foreign sections and keys need nothing; `Files=`
+/// neither: the files it names differ, and are compared by their content.
 fn need_of(section: &str, directive: &str) -> Need {
-    const READ_LATER: [&str; 34] = [
-        "ExecReload",
-        "ExecStop",
-        "ExecStopPost",
-        "Restart",
-        "RestartSec",
-        "RestartSteps",
-        "RestartMaxDelaySec",
-        "RestartPreventExitStatus",
-        "RestartForceExitStatus",
-        "RestartKillSignal",
-        "ReloadSignal",
-        "SuccessExitStatus",
-        "TimeoutSec",
-        "TimeoutStartSec",
-        "TimeoutStopSec",
-        "TimeoutAbortSec",
-        "RuntimeMaxSec",
-        "KillMode",
-        "KillSignal",
-        "SendSIGHUP",
-        "SendSIGKILL",
-        "FinalKillSignal",
-        "NotifyAccess",
-        "RuntimeDirectoryPreserve",
-        "StartLimitInterval",
-        "StartLimitBurst",
-        "ExecCondition",
-        "HealthCheckURL",
-        "HealthCheckTCP",
-        "HealthCheckInterval",
-        "HealthCheckTimeout",
-        "HealthCheckRetries",
-        "HealthCheckStartPeriod",
-        "SyslogIdentifier",
-    ];
-    match section {
-        "Service" if READ_LATER.contains(&directive) => Need::None,
-        "Service" => Need::Restart,
-        // Files= alone changes nothing: the files it names differ, and are compared by their content.
-        _ => Need::None,
-    }
+    directives::find(section, directive).map_or(Need::None, |directive| directive.change)
 }

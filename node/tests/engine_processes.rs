@@ -1,0 +1,248 @@
+//! The engine with a real supervisor and real processes: units from their text to running, and back.
+
+mod keeper_support;
+
+use fleet_node::control::Control;
+use fleet_node::supervise::{Act, Assigned, Config, Desired, Engine, Everything, Handle, Host, Places, UnitAct};
+use fleet_units::bundle::{Bundle, SourceFile};
+use fleet_units::spec::{Context, load};
+use fleet_units::status::UnitStatus;
+use keeper_support::{Options, PATIENCE, alive, kill, scratch, start_supervisor};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+struct Host1 {
+    root: PathBuf,
+    supervisor: Child,
+    handle: Handle,
+}
+
+impl Drop for Host1 {
+    fn drop(&mut self) {
+        kill(self.supervisor.id(), libc::SIGTERM);
+        let _ = self.supervisor.wait();
+        let _ = std::fs::remove_dir_all(&self.root);
+    }
+}
+
+fn config(root: &Path) -> Config {
+    let places = Places {
+        runtime: root.join("places/run"),
+        state: root.join("places/state"),
+        cache: root.join("places/cache"),
+        logs: root.join("places/logs"),
+        configuration: root.join("places/etc"),
+    };
+    let (node, environment) = ("test-1".parse().unwrap(), "test".parse().unwrap());
+    let host = Host { node, environment, user: nix::unistd::geteuid(), places, files: root.join("run/files") };
+    Config { host, holds: BTreeMap::new(), admission: Box::new(Everything), earlier: Box::new(|_, _| None) }
+}
+
+async fn engine(root: &Path) -> Handle {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match Control::attach(&root.join("run/control.sock")).await {
+            Ok((control, table, events)) => return Engine::start(control, table, events, config(root)),
+            Err(error) if Instant::now() > deadline => panic!("{error}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+async fn host(name: &str) -> Host1 {
+    let root = scratch(&format!("engine-{name}"));
+    let supervisor = start_supervisor(&root, Options::default());
+    Host1 { handle: engine(&root).await, root, supervisor }
+}
+
+fn assigned(name: &str, text: &str, files: &[(&str, &str)]) -> Assigned {
+    let mut all = vec![(format!("units/{name}"), text)];
+    all.extend(files.iter().map(|(path, content)| (format!("files/{path}"), *content)));
+    let file = |(path, content): (String, &str)| (path, SourceFile::new(false, content.as_bytes()));
+    let bundle = Bundle { files: all.into_iter().map(file).collect() };
+    let context = Context { environment: "test".parse().unwrap(), host: None };
+    let loaded = load(&name.parse().unwrap(), &bundle, &context);
+    let spec = loaded.spec.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics));
+    let revision = "a".repeat(40).parse().unwrap();
+    Assigned { spec: Arc::new(spec), digest: bundle.digest(), bundle: Arc::new(bundle), revision }
+}
+
+fn service(name: &str, lines: &str) -> Assigned {
+    assigned(name, &format!("[Service]\n{lines}\n"), &[])
+}
+
+impl Host1 {
+    async fn apply(&self, units: impl IntoIterator<Item = Assigned>) -> Vec<String> {
+        let units = units.into_iter().map(|unit| (unit.spec.name.clone(), unit)).collect();
+        let plan = self.handle.apply(Desired { units, refused: BTreeMap::new() }).await.unwrap();
+        plan.steps.iter().map(|step| format!("{} {}", step.action.as_str(), step.unit)).collect()
+    }
+
+    async fn until(&self, unit: &str, what: impl Fn(&UnitStatus) -> bool) -> UnitStatus {
+        let mut statuses = self.handle.statuses();
+        let name = unit.parse().unwrap();
+        let reached = async {
+            loop {
+                if let Some(status) = statuses.borrow_and_update().get(&name).filter(|status| what(status)) {
+                    return status.clone();
+                }
+                statuses.changed().await.expect("the engine runs");
+            }
+        };
+        match tokio::time::timeout(PATIENCE, reached).await {
+            Ok(status) => status,
+            Err(_) => panic!("{unit} stays {:?}", self.handle.statuses().borrow().get(&name)),
+        }
+    }
+
+    async fn is(&self, unit: &str, sub_state: &str) -> UnitStatus {
+        self.until(unit, |status| status.sub_state == sub_state).await
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+}
+
+#[tokio::test]
+async fn a_simple_service_runs_crashes_comes_back_and_is_stopped() {
+    let host = host("simple").await;
+    let unit = || service("a.service", "ExecStart=/bin/sleep 1000\nRestart=always\nRestartSec=0");
+    assert_eq!(host.apply([unit()]).await, ["start a.service"]);
+    let first = host.is("a.service", "running").await;
+    assert!(alive(first.main_pid));
+    let killed = Instant::now();
+    kill(first.main_pid, libc::SIGKILL);
+    let again = host.until("a.service", |status| status.restarts == 1 && status.sub_state == "running").await;
+    eprintln!("killed -> replaced: {:?}", killed.elapsed());
+    assert!(again.main_pid != first.main_pid && alive(again.main_pid));
+    assert_eq!(host.apply([unit()]).await, ["keep a.service"]);
+    host.handle.stop_all().await;
+    assert!(!alive(again.main_pid));
+}
+
+#[tokio::test]
+async fn oneshots_run_their_commands_in_order_with_their_environment() {
+    let host = host("oneshot").await;
+    let out = host.path("out");
+    let say = |text: &str| format!("/bin/sh -c 'echo {text} >> {}'", out.display());
+    let unit = service(
+        "a.service",
+        &format!(
+            "Type=oneshot\nEnvironment=WHO=me\nStateDirectory=data\nExecStartPre={}\nExecStart={}\nExecStart={}\nExecStopPost={}",
+            say("pre"),
+            say("$$WHO $$STATE_DIRECTORY"),
+            say("two"),
+            say("$$SERVICE_RESULT")
+        ),
+    );
+    host.apply([unit]).await;
+    let status = host.until("a.service", |status| status.completed).await;
+    assert_eq!((status.sub_state.as_str(), status.result.as_str()), ("dead", "success"));
+    let state = host.path("places/state/data");
+    assert!(state.is_dir());
+    let said = std::fs::read_to_string(out).unwrap();
+    assert_eq!(said, format!("pre\nme {}\ntwo\nsuccess\n", state.display()));
+}
+
+#[tokio::test]
+async fn a_forking_service_is_known_by_its_pid_file_and_whole_tree_dies() {
+    let host = host("forking").await;
+    let pid_file = host.path("pid");
+    let script = format!("(sleep 1000 & echo $$! > {}; sleep 1000) & exit 0", pid_file.display());
+    let lines = format!("Type=forking\nPIDFile={}\nExecStart=/bin/sh -c '{script}'", pid_file.display());
+    host.apply([service("a.service", &lines)]).await;
+    let status = host.is("a.service", "running").await;
+    assert_eq!(status.main_pid.to_string(), std::fs::read_to_string(&pid_file).unwrap().trim());
+    host.apply([]).await;
+    let mut statuses = host.handle.statuses();
+    tokio::time::timeout(PATIENCE, statuses.wait_for(|all| all.is_empty())).await.unwrap().unwrap();
+    assert!(!alive(status.main_pid));
+}
+
+#[tokio::test]
+async fn a_missing_program_is_named() {
+    let host = host("missing").await;
+    host.apply([service("a.service", "ExecStart=/no/such/program")]).await;
+    let status = host.is("a.service", "failed").await;
+    assert_eq!(status.result, "exit-code");
+    assert!(status.reason.unwrap().text.contains("/no/such/program"));
+}
+
+#[tokio::test]
+async fn units_start_and_stop_in_order() {
+    let host = host("order").await;
+    let out = host.path("out");
+    let lines = |name: &str| {
+        let say = |text: &str| format!("/bin/sh -c 'echo {text} {name} >> {}'", out.display());
+        format!(
+            "[Service]\nExecStartPre=/bin/sleep 0.1\nExecStart=/bin/sleep 1000\nExecStartPost={}\nExecStop={}\n",
+            say("up"),
+            say("down")
+        )
+    };
+    let db = assigned("db.service", &lines("db"), &[]);
+    let after = "[Unit]\nRequires=db.service\nAfter=db.service\n";
+    let web = assigned("web.service", &format!("{after}{}", lines("web")), &[]);
+    host.apply([web, db]).await;
+    host.is("web.service", "running").await;
+    host.handle.stop_all().await;
+    assert_eq!(std::fs::read_to_string(out).unwrap(), "up db\nup web\ndown web\ndown db\n");
+}
+
+#[tokio::test]
+async fn delivered_files_are_there_and_a_change_of_them_reloads() {
+    let host = host("files").await;
+    let out = host.path("out");
+    let unit = |content: &str| {
+        let copy = format!("/bin/sh -c 'cat $$FLEET_FILES/a/x.conf >> {}'", out.display());
+        let text = format!(
+            "[Service]\nExecStartPre={copy}\nExecStart=/bin/sleep 1000\nExecReload={copy}\n[X-Fleet]\nFiles=a\n"
+        );
+        assigned("a.service", &text, &[("a/x.conf", content)])
+    };
+    host.apply([unit("one\n")]).await;
+    let before = host.is("a.service", "running").await;
+    let next = unit("two\n");
+    let digest = next.digest;
+    assert_eq!(host.apply([next]).await, ["reload a.service"]);
+    let after = host.until("a.service", |status| status.digest == Some(digest) && status.sub_state == "running").await;
+    assert_eq!(after.main_pid, before.main_pid);
+    assert_eq!(std::fs::read_to_string(out).unwrap(), "one\ntwo\n");
+}
+
+#[tokio::test]
+async fn a_new_agent_finds_every_unit_as_it_was() {
+    let mut host = host("adopt").await;
+    let units = || {
+        let once = service("once.service", "Type=oneshot\nExecStart=/bin/true");
+        [service("a.service", "ExecStart=/bin/sleep 1000\nRestart=always\nRestartSec=0"), once]
+    };
+    host.apply(units()).await;
+    host.until("once.service", |status| status.completed).await;
+    let first = host.is("a.service", "running").await;
+    kill(first.main_pid, libc::SIGKILL);
+    let before = host.until("a.service", |status| status.restarts == 1 && status.sub_state == "running").await;
+    host.handle = engine(&host.root).await;
+    assert_eq!(host.apply(units()).await, ["keep a.service", "keep once.service"]);
+    let after = host.is("a.service", "running").await;
+    assert_eq!(
+        (after.main_pid, after.restarts, after.invocation_id, after.since),
+        (before.main_pid, 1, before.invocation_id, before.since)
+    );
+    kill(after.main_pid, libc::SIGKILL);
+    host.until("a.service", |status| status.restarts == 2 && status.sub_state == "running").await;
+    let held = Act {
+        unit: "a.service".parse().unwrap(),
+        action: UnitAct::Stop(None),
+        who: "ann".into(),
+        why: String::new(),
+        no_block: false,
+    };
+    let result = host.handle.act(held).await;
+    assert!(result.ok, "{}", result.error);
+    assert_eq!(result.status.unwrap().sub_state, "dead");
+}
