@@ -22,7 +22,9 @@ impl<S: Supervisor> Engine<S> {
         let (units, refused) = self.admit(desired);
         let target = target(&units);
         let plan = plan::plan(&target, &self.observed());
-        self.wanted = plan::wanted(&target);
+        let wanted = plan::wanted(&target);
+        self.changed.extend(self.wanted.symmetric_difference(&wanted).cloned());
+        self.wanted = wanted;
         self.swap_in(units, refused);
         self.graph = Graph::new(self.units.values().map(|unit| &*unit.assigned.spec));
         for step in &plan.steps {
@@ -91,14 +93,25 @@ impl<S: Supervisor> Engine<S> {
     fn swap_in(&mut self, units: BTreeMap<UnitName, Assigned>, refused: BTreeMap<UnitName, Reason>) {
         for (name, unit) in &mut self.units {
             unit.removed = !units.contains_key(name) && !refused.contains_key(name);
-            unit.refused = refused.get(name).cloned();
+            if unit.refused.as_ref() != refused.get(name) {
+                unit.refused = refused.get(name).cloned();
+                self.changed.insert(name.clone());
+            }
         }
         for (name, assigned) in units {
-            let unit = self.units.entry(name.clone()).or_insert_with(|| Unit::new(assigned.clone()));
-            if unit.refused.is_none() {
-                unit.assigned = assigned;
+            match self.units.get_mut(&name) {
+                Some(unit) if unit.refused.is_some() => {}
+                Some(unit) => {
+                    if unit.assigned.digest != assigned.digest {
+                        self.changed.insert(name);
+                    }
+                    unit.assigned = assigned;
+                }
+                None => {
+                    self.units.insert(name.clone(), Unit::new(assigned));
+                    self.changed.insert(name);
+                }
             }
-            self.changed.insert(name);
         }
     }
 

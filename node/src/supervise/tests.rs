@@ -6,7 +6,7 @@ use super::{Act, Admission, Assigned, Config, Desired, Engine, Everything, Handl
 use fleet_units::bundle::Bundle;
 use fleet_units::diagnostic::Reason;
 use fleet_units::ids::{Sha256Digest, UnitName};
-use fleet_units::spec::{KindSpec, Restart, ServiceSpec, ServiceType, Start, UnitSpec};
+use fleet_units::spec::{KindSpec, NotifyAccess, Restart, ServiceSpec, ServiceType, Start, UnitSpec};
 use fleet_units::status::{ActiveState, Health, Hold, UnitStatus};
 use fleet_units::testing::{command, unit};
 use fleet_units::time::Timestamp;
@@ -133,6 +133,22 @@ async fn units_start_in_order_and_a_second_apply_does_nothing() {
     let status = node.until("web.service", |status| status.reason.is_some()).await;
     assert_eq!(status.reason.unwrap().code, "dependency");
     assert_eq!(node.apply(units()).await, ["keep db.service", "start web.service"], "it never had its start");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notify_unit_is_up_when_it_says_so_and_what_waits_for_it_starts_then() {
+    let node = node();
+    let db = service("db.service", |_, service| {
+        service.service_type = ServiceType::Notify;
+        service.notify_access = NotifyAccess::Main;
+    });
+    let web = service("web.service", |unit, _| unit.after = [name("db.service")].into());
+    node.apply([web, db]).await;
+    node.until("db.service", |status| status.sub_state == "start" && status.main_pid > 0).await;
+    assert_eq!(node.fake.log(), ["spawn db.service /bin/main"]);
+    node.fake.notify("db.service", "READY=1");
+    node.is("db.service", "running").await;
+    node.is("web.service", "running").await;
 }
 
 #[tokio::test(start_paused = true)]
