@@ -26,6 +26,20 @@ struct Global {
     #[arg(short, long, env = "FLEET_OUTPUT", global = true, value_name = "FORMAT", hide_env = true)]
     #[arg(default_value = "table", hide_default_value = true)]
     output: Format,
+    /// How the daemons write their own log to stderr
+    #[arg(long, env = "FLEET_LOG_FORMAT", global = true, value_name = "FORMAT", hide_env = true)]
+    #[arg(default_value = "text", hide_default_value = true)]
+    log_format: LogFormat,
+}
+
+/// `--log-format`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// What every verb is given.
@@ -35,6 +49,8 @@ pub(crate) struct App {
     pub(crate) context: Option<String>,
     /// Where and how results are written.
     pub(crate) output: Output,
+    /// How daemons write their own log.
+    pub(crate) log_format: LogFormat,
 }
 
 impl App {
@@ -51,7 +67,11 @@ impl App {
 impl Args {
     /// What the global flags say.
     pub(crate) fn app(&self) -> App {
-        App { context: self.global.context.clone(), output: Output::detect(self.global.output) }
+        App {
+            context: self.global.context.clone(),
+            output: Output::detect(self.global.output),
+            log_format: self.global.log_format,
+        }
     }
 }
 
@@ -66,6 +86,8 @@ pub(crate) struct EnvironmentFilter {
 /// The verbs, one file each in `commands/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Up(commands::up::Arguments),
+    Down(commands::down::Arguments),
     Status(commands::status::Arguments),
     Nodes(commands::nodes::Arguments),
     Logs(commands::logs::Arguments),
@@ -80,6 +102,7 @@ pub(crate) enum Command {
     History(commands::history::Arguments),
     Sync(commands::sync::Arguments),
     Lint(commands::lint::Arguments),
+    Server(commands::server::Arguments),
     Node(commands::node::Arguments),
     Token(commands::token::Arguments),
     Context(commands::context::Arguments),
@@ -90,6 +113,9 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, app: &App) -> CommandResult {
         match self {
+            Command::Up(arguments) => commands::up::run(&arguments, app),
+            Command::Down(arguments) => commands::down::run(&arguments, app),
+            Command::Server(arguments) => commands::server::run(arguments, app),
             Command::Status(arguments) => commands::status::run(&arguments, app),
             Command::Nodes(arguments) => commands::nodes::run(arguments, app),
             Command::Logs(arguments) => commands::logs::run(arguments, app),

@@ -14,9 +14,10 @@ mod args;
 mod client;
 mod commands;
 mod context;
+mod daemon_log;
 mod error;
-#[allow(dead_code, reason = "for the verb that makes a sample fleet")]
 mod example_fleet;
+mod local_fleet;
 mod multicall;
 mod output;
 

@@ -1,6 +1,10 @@
 //! The processes of a node are this binary under another argv[0]: `fleet: agent NAME`, then `--state DIR`.
 //! They are no verbs: nobody types them, and they must not pay for parsing a command line.
 
+use crate::args::LogFormat;
+use crate::commands::node_run;
+use clap::Parser as _;
+use fleet_units::diagnostic::error_chain;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
@@ -13,10 +17,37 @@ pub(crate) fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     let title = argv.first()?.as_bytes().strip_prefix(PREFIX)?;
     let role = title.split(|byte| *byte == b' ').next().unwrap_or_default();
     // One arm for each process a node has.
-    #[expect(clippy::match_single_binding, reason = "the first process adds its arm")]
     Some(match role {
+        b"agent" => agent(&argv[1..]),
         _ => unknown(OsStr::from_bytes(role)),
     })
+}
+
+/// The agent's options are those of `fleet node run`.
+#[derive(Debug, clap::Parser)]
+struct Agent {
+    #[command(flatten)]
+    options: node_run::Arguments,
+}
+
+fn agent(options: &[OsString]) -> ExitCode {
+    let named = std::iter::once(OsString::from("fleet: agent")).chain(options.iter().cloned());
+    let format = match std::env::var("FLEET_LOG_FORMAT").as_deref() {
+        Ok("json") => LogFormat::Json,
+        _ => LogFormat::Text,
+    };
+    crate::daemon_log::start(format);
+    let ended = Agent::try_parse_from(named)
+        .map_err(|error| error.to_string())
+        .and_then(|agent| node_run::config(&agent.options).map_err(|error| error.to_string()))
+        .and_then(|config| fleet_node::agent::main(config).map_err(|error| error_chain(&error)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("the agent cannot run: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn unknown(role: &OsStr) -> ExitCode {

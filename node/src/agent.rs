@@ -1,1 +1,316 @@
-//! agent
+//! The agent: the process that decides. Started by the supervisor, and again when it dies; what runs does not notice.
+//!
+//! ```text
+//! attach to the supervisor -> engine, continue what runs -> act on the stored assignment
+//!   -> link to the coordinator, local socket, http, renewal, holds   (each a task, all ended by one token)
+//! ```
+
+use crate::admission::HostAdmission;
+use crate::claims::{self, Claims};
+use crate::config::{Membership, NodeConfig, StateError};
+use crate::control::{Control, ControlError};
+use crate::desk::{Desk, Setup};
+use crate::link::{self, LinkState, Whoami};
+use crate::policy::{Policy, PolicyError};
+use crate::stored::{Folder, Stored, StoredError};
+use crate::supervise::{self, Engine, Host, Places};
+use crate::{error_chain, facts, http, local, reconcile, specifiers};
+use fleet_certs::client::{LinkOptions, connect};
+use fleet_certs::clock::system_time;
+use fleet_certs::keystore::Keystore;
+use fleet_certs::renewal::{self, LiveIdentity, RenewalError};
+use fleet_proto::v1;
+use fleet_proto::v1::node_service_client::NodeServiceClient;
+use fleet_units::components::{ComponentState, Components};
+use fleet_units::diagnostic::Reason;
+use fleet_units::ids::{UnitDigest, UnitName};
+use fleet_units::spec::{self, UnitSpec};
+use rustls_pki_types::CertificateDer;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::codegen::Bytes;
+use tonic::transport::Channel;
+
+/// How long tasks may take to end after the units have.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Why an agent cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The runtime cannot be made.
+    #[error("start the agent's runtime")]
+    Runtime(#[source] std::io::Error),
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Nor what is stored in it.
+    #[error(transparent)]
+    Stored(#[from] StoredError),
+    /// No supervisor.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// No identity.
+    #[error(transparent)]
+    Identity(#[from] RenewalError),
+    /// The policy cannot be used; nothing may run without one that was asked for.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The local socket cannot be opened.
+    #[error("open the local socket {path}")]
+    Local {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Runs the agent until the supervisor goes, or SIGTERM asks it to stop every unit and end.
+pub fn main(config: NodeConfig) -> Result<(), AgentError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()
+        .map_err(AgentError::Runtime)?;
+    let ended = runtime.block_on(run(&config));
+    // A blocking write to a stuck disk must not keep the process.
+    runtime.shutdown_timeout(LAST_WORDS);
+    ended
+}
+
+async fn run(config: &NodeConfig) -> Result<(), AgentError> {
+    let started = system_time();
+    let member = Membership::load(&config.state)?;
+    let folder = Folder::open(&config.state)?;
+    let stored = load(&folder);
+    let places = places(config);
+    let context = specifiers::context(&member.environment, &places);
+    let (control, table, events) = Control::attach(&config.control_socket()).await?;
+    let (supervisor_pid, boot_id) = (table.supervisor_pid, table.boot_id.clone());
+    let engine_config = supervise::Config {
+        host: Host {
+            node: member.name.clone(),
+            environment: member.environment.clone(),
+            user: nix::unistd::geteuid(),
+            places,
+            files: config.runtime.join("files"),
+        },
+        holds: folder.load_holds().unwrap_or_else(|error| {
+            tracing::error!(error = %error_chain(&error), "the stored holds are not known");
+            BTreeMap::new()
+        }),
+        admission: Box::new(admission(config, &member)?),
+        earlier: earlier(stored.as_ref(), &context),
+    };
+    let engine = Engine::start(control, table, events, engine_config);
+    let keystore = Keystore::new(&config.identity_folder());
+    let clock = keystore.clock();
+    let identity = LiveIdentity::open(keystore, clock)?;
+    let (link_state, link_states) = watch::channel(LinkState::Away(Reason::new("starting", "not tried yet")));
+    let trusted = identity.clone();
+    let desk = Desk::new(Setup {
+        whoami: Whoami { node: member.name.clone(), environment: member.environment.clone() },
+        folder: folder.clone(),
+        spool: config.spool(),
+        engine: engine.clone(),
+        context,
+        facts: facts::collect(),
+        boot_id,
+        link: link_states.clone(),
+        trust: Box::new(move |update| trust(&trusted, update)),
+        started,
+        supervisor_pid,
+        endpoints: member.endpoints.clone(),
+        wall: system_time,
+    });
+    if let Some(stored) = stored {
+        desk.boot(stored).await;
+    }
+    let socket = config.local_socket();
+    let listener = local::listen(&socket).map_err(|source| AgentError::Local { path: socket, source })?;
+    let shutdown = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    tasks.spawn(store_holds(folder, engine.clone(), shutdown.clone()));
+    tasks.spawn(serve_local(listener, desk.clone(), shutdown.clone()));
+    tasks.spawn(link::run(desk.clone(), dial(config, &member), link_state, shutdown.clone()));
+    tasks.spawn(renewal::renew_when_due(identity, sign(config, &member), shutdown.clone()));
+    if let Some(address) = config.http {
+        tasks.spawn(serve_http(address, desk.clone(), link_states, shutdown.clone()));
+    }
+    tasks.close();
+    wait_for_the_end(&desk, &engine).await;
+    shutdown.cancel();
+    // What does not end in time has nothing left to say.
+    let _ = tokio::time::timeout(LAST_WORDS, tasks.wait()).await;
+    Ok(())
+}
+
+/// Returns once the supervisor has gone, or SIGTERM came and all units are down.
+async fn wait_for_the_end(desk: &Desk, engine: &supervise::Handle) {
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened for on Linux");
+    tokio::select! {
+        () = engine.closed() => tracing::warn!("the supervisor has gone"),
+        _ = terminate.recv() => {
+            tracing::info!("stopping every unit");
+            desk.stop_all().await;
+        }
+    }
+}
+
+/// The stored assignment. A damaged one is set aside: the coordinator sends it again.
+fn load(folder: &Folder) -> Option<Stored> {
+    match folder.load() {
+        Ok(stored) => stored,
+        Err(error) => {
+            let aside = folder.set_aside().map(|path| path.display().to_string());
+            let aside = aside.unwrap_or_else(|error| format!("nowhere: {error}"));
+            tracing::error!(error = %error_chain(&error), aside, "the stored assignment is damaged and was set aside");
+            None
+        }
+    }
+}
+
+type Earlier = Box<dyn Fn(&UnitName, &UnitDigest) -> Option<Arc<UnitSpec>> + Send>;
+
+/// What an earlier agent ran units from: the stored assignment, as long as it is the same bundle.
+fn earlier(stored: Option<&Stored>, context: &spec::Context) -> Earlier {
+    let units = stored.map(|stored| reconcile::desired(stored, context).units).unwrap_or_default();
+    Box::new(move |unit, digest| {
+        let assigned = units.get(unit).filter(|assigned| assigned.digest == *digest)?;
+        Some(assigned.spec.clone())
+    })
+}
+
+fn admission(config: &NodeConfig, member: &Membership) -> Result<HostAdmission, AgentError> {
+    let policy = match &config.policy {
+        Some(path) => Policy::load(path)?,
+        None => Policy::default(),
+    };
+    let claims = Claims::open(&claims::shared_folder(), member.name.clone());
+    let claims = claims.inspect_err(|error| {
+        tracing::warn!(error = %error_chain(error), "what other nodes of this host hold is not known");
+    });
+    Ok(HostAdmission { policy, claims: claims.ok() })
+}
+
+fn places(config: &NodeConfig) -> Places {
+    if nix::unistd::geteuid().is_root() {
+        return Places::of_the_system();
+    }
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let home = variable("HOME").unwrap_or_else(|| "/".into());
+    Places::of_a_user(&config.runtime, &home, variable)
+}
+
+type Dialled = Pin<Box<dyn Future<Output = Result<Channel, String>> + Send>>;
+
+/// Makes one connection; the keystore is read again for each.
+fn dial(config: &NodeConfig, member: &Membership) -> impl Fn() -> Dialled + use<> {
+    let (folder, endpoints) = (config.identity_folder(), member.endpoints.clone());
+    move || {
+        let (folder, endpoints) = (folder.clone(), endpoints.clone());
+        Box::pin(async move {
+            let keystore = Keystore::new(&folder);
+            connect(&endpoints, &keystore, &LinkOptions::node()).await.map_err(|error| error.to_string())
+        })
+    }
+}
+
+type Certificates = Vec<CertificateDer<'static>>;
+type Signed = Pin<Box<dyn Future<Output = Result<(Certificates, Certificates), String>> + Send>>;
+
+/// Has the coordinator sign a new key; on a connection of its own, so that it works while the link reconnects.
+fn sign(config: &NodeConfig, member: &Membership) -> impl Fn(Vec<u8>) -> Signed + use<> {
+    let dial = dial(config, member);
+    move |request| {
+        let channel = dial();
+        Box::pin(async move {
+            let mut client = NodeServiceClient::new(channel.await?);
+            let request = v1::RenewRequest { csr_der: request.into() };
+            let answer = client.renew(request).await.map_err(|status| status.message().to_owned())?.into_inner();
+            let certificates = |ders: Vec<Bytes>| ders.into_iter().map(|der| der.to_vec().into()).collect();
+            Ok((certificates(answer.chain_der), certificates(answer.roots_der)))
+        })
+    }
+}
+
+fn trust(identity: &LiveIdentity, update: v1::TrustUpdate) {
+    let roots = update.roots_der.into_iter().map(|root| root.to_vec().into()).collect();
+    match identity.trust(roots) {
+        Ok(()) => tracing::info!("trusts the coordinator's new list of roots"),
+        Err(error) => tracing::error!(error = %error_chain(&error), "the new list of roots is not taken"),
+    }
+}
+
+async fn serve_local(listener: tokio::net::UnixListener, desk: Desk, shutdown: CancellationToken) {
+    if let Err(error) = local::serve(listener, desk, shutdown).await {
+        tracing::error!(error = %error_chain(&error), "the local socket is closed");
+    }
+}
+
+/// Holds outlive the agent: each change is stored before anybody relies on it for long.
+async fn store_holds(folder: Folder, engine: supervise::Handle, shutdown: CancellationToken) {
+    let mut holds = engine.holds();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = holds.changed() => if changed.is_err() { return },
+        }
+        let (folder, now) = (folder.clone(), holds.borrow_and_update().clone());
+        let saved = tokio::task::spawn_blocking(move || folder.save_holds(&now)).await;
+        if let Ok(Err(error)) = saved {
+            tracing::error!(error = %error_chain(&error), "holds are not stored; they end with this agent");
+        }
+    }
+}
+
+/// /health, /metrics. A port that cannot be had is said and does not stop the units.
+async fn serve_http(
+    address: SocketAddr,
+    desk: Desk,
+    mut link: watch::Receiver<LinkState>,
+    shutdown: CancellationToken,
+) {
+    let listener = match http::listen(address) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(error = %error_chain(&error), "/health and /metrics are not served"),
+    };
+    let (components, shown) = watch::channel(components(&link.borrow()));
+    let statuses = desk.statuses();
+    let shown = http::Shown {
+        components: shown,
+        metrics: Arc::new(http::Metrics::new()),
+        refresh: Arc::new(move |metrics| metrics.observe(statuses.borrow().values())),
+    };
+    let follow = async {
+        while link.changed().await.is_ok() {
+            components.send_replace(self::components(&link.borrow_and_update()));
+        }
+    };
+    tokio::select! {
+        ended = http::run(listener, shown, shutdown) => if let Err(error) = ended {
+            tracing::error!(%error, "/health and /metrics are closed");
+        },
+        () = follow => {}
+    }
+}
+
+/// The parts of a node and how they fare. Without the coordinator a node is degraded, not failed: its units run on.
+fn components(link: &LinkState) -> Components {
+    let mut components = Components::default();
+    components.set("supervisor", ComponentState::Ok, "attached");
+    let (state, text) = match link {
+        LinkState::Connected => (ComponentState::Ok, "connected"),
+        LinkState::Away(why) => (ComponentState::Degraded, why.text.as_str()),
+    };
+    components.set("link", state, text);
+    components
+}

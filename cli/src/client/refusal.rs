@@ -31,12 +31,13 @@ fn kind(code: Code, transport: bool) -> ErrorKind {
     match code {
         Code::Unavailable | Code::Unauthenticated | Code::DeadlineExceeded => ErrorKind::Unreachable,
         _ if transport => ErrorKind::Unreachable,
-        Code::PermissionDenied | Code::FailedPrecondition | Code::Aborted => ErrorKind::Refused,
+        Code::PermissionDenied | Code::FailedPrecondition => ErrorKind::Refused,
         Code::InvalidArgument | Code::OutOfRange => ErrorKind::Usage,
         Code::Ok
         | Code::Cancelled
         | Code::Unknown
         | Code::NotFound
+        | Code::Aborted
         | Code::AlreadyExists
         | Code::ResourceExhausted
         | Code::Unimplemented

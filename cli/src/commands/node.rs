@@ -4,7 +4,7 @@
 use crate::args::App;
 use crate::client::local::{self, Where};
 use crate::commands::logs::Range;
-use crate::commands::{act, log_line, node_view, unit_name};
+use crate::commands::{act, join, log_line, node_run, node_view, unit_name};
 use crate::error::{CommandError, CommandResult, Exit};
 use crate::output::time::parse_duration;
 use fleet_proto::v1::{self, UnitAction};
@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    Run(node_run::Arguments),
+    Join(join::Arguments),
     /// List the units of this host's node
     Ps(Ps),
     /// Show this host's node, or one of its units
@@ -95,6 +97,8 @@ struct Stop {
 
 pub(crate) fn run(arguments: Arguments, app: &App) -> CommandResult {
     match arguments.verb {
+        Verb::Run(arguments) => node_run::run(&arguments, app),
+        Verb::Join(arguments) => join::run(arguments, app),
         Verb::Ps(Ps { place }) => node_view::print_units(status(&place, app)?, &app.output),
         Verb::Status(Status { unit, place }) => {
             let unit = unit.as_deref().map(unit_name::parse).transpose()?;

@@ -114,7 +114,7 @@ fn keep_only(unit: &UnitName, environments: &mut Vec<v1::EnvironmentView>) -> Co
     })
 }
 
-fn render(environments: &[v1::EnvironmentView], detailed: bool, stream: &Stream) -> String {
+pub(crate) fn render(environments: &[v1::EnvironmentView], detailed: bool, stream: &Stream) -> String {
     let environment = |item| if detailed { detail(item, stream) } else { overview(item, stream) };
     environments.iter().map(environment).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,35 @@
-//! api
+//! The gRPC surface: one file per service; `auth` decides who may call what, before any handler runs.
 
 pub mod auth;
 pub mod enroll;
+pub mod node;
+pub mod operator;
+pub mod renew;
+mod tokens;
+mod verbs;
+
+use certs::peer::PeerIdentity;
+use fleet_certs as certs;
+use fleet_units::diagnostic::did_you_mean;
+use tonic::{Request, Status};
+
+/// Who calls, by certificate. The authorization layer put it there; without it nothing is allowed.
+pub(crate) fn caller<T>(request: &Request<T>) -> Result<PeerIdentity, Status> {
+    request
+        .extensions()
+        .get::<PeerIdentity>()
+        .cloned()
+        .ok_or_else(|| Status::unauthenticated("this needs a client certificate of the fleet"))
+}
+
+/// NOT_FOUND that names the nearest of what there is, or all of it.
+pub(crate) fn not_found<'a>(what: &str, wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Status {
+    let known: Vec<&str> = known.into_iter().collect();
+    let mut message = format!("there is no {what} named {wanted:?}");
+    match did_you_mean(wanted, known.iter().copied()) {
+        Some(near) => message.push_str(&format!("\nhint: did you mean {near}?")),
+        None if known.is_empty() => {}
+        None => message.push_str(&format!("\nhint: there are: {}", known.join(", "))),
+    }
+    Status::not_found(message)
+}

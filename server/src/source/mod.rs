@@ -17,6 +17,7 @@ mod diff;
 pub mod environments;
 pub mod error;
 pub mod git;
+mod find;
 mod graph;
 mod handle;
 pub mod history;

@@ -1,0 +1,111 @@
+//! Where a local fleet keeps what.
+
+use crate::error::{CommandError, CommandResult};
+use fleet_units::ids::Sha256Digest;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+/// The folders of a local fleet.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    /// D, absolute.
+    pub(crate) root: PathBuf,
+    /// Where sockets and delivered files live: short and, as root, open to every user, since units run as others.
+    runtime: PathBuf,
+}
+
+impl Layout {
+    /// The layout below `dir`, or below `$XDG_STATE_HOME/fleet/local`. Makes the folder, 0700.
+    pub(crate) fn new(dir: Option<&Path>) -> CommandResult<Layout> {
+        let root = match dir {
+            Some(dir) => std::path::absolute(dir)
+                .map_err(|error| CommandError::because(format!("cannot resolve {}", dir.display()), error))?,
+            None => state_home()?.join("fleet/local"),
+        };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&root)
+            .map_err(|error| CommandError::because(format!("cannot make {}", root.display()), error))?;
+        let root = root
+            .canonicalize()
+            .map_err(|error| CommandError::because(format!("cannot resolve {}", root.display()), error))?;
+        let name = format!("local-{}", Self::hash(&root));
+        let runtime = if rustix::process::geteuid().is_root() {
+            Path::new("/run/fleet").join(name)
+        } else if let Some(user) = absolute("XDG_RUNTIME_DIR").filter(|path| path.is_dir()) {
+            user.join("fleet").join(name)
+        } else {
+            PathBuf::from(format!("/tmp/fleet-{}", rustix::process::geteuid().as_raw())).join(name)
+        };
+        Ok(Layout { root, runtime })
+    }
+
+    /// Tells folders apart in names that must be short.
+    fn hash(root: &Path) -> String {
+        Sha256Digest::of(root.as_os_str().as_encoded_bytes()).to_string()[..8].to_owned()
+    }
+
+    /// The name of the context: `local` for the default folder, `local-HASH` for others.
+    pub(crate) fn context_name(&self) -> String {
+        match state_home().map(|home| home.join("fleet/local")) {
+            Ok(default) if default.canonicalize().is_ok_and(|default| default == self.root) => "local".to_owned(),
+            _ => format!("local-{}", Self::hash(&self.root)),
+        }
+    }
+
+    /// The keeper's lock.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// Ports and numbers of this fleet.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.root.join("fleet.json")
+    }
+
+    /// A detached keeper's words.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("up.log")
+    }
+
+    /// The coordinator's state folder.
+    pub(crate) fn server(&self) -> PathBuf {
+        self.root.join("server")
+    }
+
+    /// The ready working clone.
+    pub(crate) fn clone(&self) -> PathBuf {
+        self.root.join("config")
+    }
+
+    /// The state folders of all nodes.
+    pub(crate) fn nodes(&self) -> PathBuf {
+        self.root.join("nodes")
+    }
+
+    /// One node's state folder.
+    pub(crate) fn node(&self, name: &str) -> PathBuf {
+        self.nodes().join(name)
+    }
+
+    /// One node's runtime folder.
+    pub(crate) fn node_runtime(&self, name: &str) -> PathBuf {
+        self.runtime.join(format!("node-{name}"))
+    }
+
+    /// The runtime folder of all nodes.
+    pub(crate) fn runtime(&self) -> &Path {
+        &self.runtime
+    }
+}
+
+fn absolute(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn state_home() -> CommandResult<PathBuf> {
+    absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state"))).ok_or_else(|| {
+        CommandError::usage("neither XDG_STATE_HOME nor HOME is set").hint("name a folder: fleet up --dir DIR")
+    })
+}

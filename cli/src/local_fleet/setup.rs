@@ -1,0 +1,120 @@
+//! What is made when a local fleet first comes up: ports, CA, repository, clone, context.
+
+use super::layout::Layout;
+use super::repository;
+use super::settings::Settings;
+use crate::context::{self, Context};
+use crate::example_fleet::{self, ENVIRONMENTS};
+use crate::error::{CommandError, CommandResult};
+use fleet_certs::authority::Authority;
+use fleet_certs::keystore::Keystore;
+use fleet_server::config::Config;
+use fleet_server::init;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+
+/// The operator who brings a local fleet up.
+const OPERATOR: &str = "local";
+
+/// Makes what is missing in the folder; gives its settings.
+pub(crate) fn prepare(
+    layout: &Layout,
+    nodes: Option<u32>,
+    repo: Option<&Path>,
+    make_current: bool,
+) -> CommandResult<Settings> {
+    let known = Settings::load(layout)?;
+    let mut settings = match &known {
+        Some(settings) => settings.clone(),
+        None => Settings::choose(nodes.unwrap_or(1))?,
+    };
+    settings.nodes = settings.nodes.max(nodes.unwrap_or(1));
+    let config = server_config(&settings);
+    let server = layout.server();
+    make(&server, 0o700)?;
+    make(&layout.nodes(), 0o700)?;
+    // Units run as other users: they reach their files and the notify socket through it.
+    make(layout.runtime(), 0o755)?;
+    let bare = server.join(&config.repository);
+    if !bare.exists() {
+        make_repository(&bare, &config, repo)?;
+    }
+    config.save(&server.join("server.toml")).map_err(CommandError::failed)?;
+    init::ensure(&server, &config).map_err(CommandError::failed)?;
+    let name = layout.context_name();
+    let identity = context::identity_folder(&name)?;
+    ensure_operator(&server, &config, &Keystore::new(&identity))?;
+    let endpoints = vec![settings.listen.to_string()];
+    context::add(&name, Context { endpoints, trust_domain: config.trust_domain.clone(), identity }, make_current)?;
+    repository::clone(layout, &bare, &config.chain()[0].1)?;
+    // Last: with it, the folder counts as made.
+    settings.save(layout)?;
+    Ok(settings)
+}
+
+/// An operator's certificate of this fleet's authority, unless there is a good one.
+fn ensure_operator(server: &Path, config: &Config, keystore: &Keystore) -> CommandResult<()> {
+    let authority = Authority::load(&init::authority_folder(server)).map_err(CommandError::failed)?;
+    if init::is_good(keystore, &authority) {
+        return Ok(());
+    }
+    init::issue_operator(server, &config.lives, OPERATOR, keystore).map_err(CommandError::failed)
+}
+
+fn server_config(settings: &Settings) -> Config {
+    Config {
+        listen: settings.listen,
+        enroll: Some(settings.enroll),
+        http: Some(settings.http),
+        ..Config::default()
+    }
+}
+
+fn make_repository(bare: &Path, config: &Config, from: Option<&Path>) -> CommandResult<()> {
+    let branches: Vec<String> = config.chain().into_iter().map(|(_, branch)| branch).collect();
+    let ports = free_ports()?;
+    let port = |environment: &str| {
+        let at = ENVIRONMENTS.iter().position(|(name, _)| *name == environment);
+        ports[at.expect("the sample asks for its own environments")]
+    };
+    let files = example_fleet::files(port);
+    // Made beside its place and moved there whole, so that a half-made one is never taken for the repository.
+    let new = bare.with_extension("new");
+    let _ = std::fs::remove_dir_all(&new);
+    repository::create(&new, &branches, from, &files)?;
+    std::fs::rename(&new, bare)
+        .map_err(|error| CommandError::because(format!("cannot make {}", bare.display()), error))
+}
+
+/// The sample's usual ports where they are free, else others.
+fn free_ports() -> CommandResult<Vec<u16>> {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let usual: std::io::Result<Vec<TcpListener>> = ENVIRONMENTS.iter().map(|(_, port)| bind(*port)).collect();
+    let held = match usual {
+        Ok(held) => held,
+        Err(_) => ENVIRONMENTS
+            .iter()
+            .map(|_| bind(0))
+            .collect::<Result<_, _>>()
+            .map_err(|error| CommandError::because("cannot find free ports on 127.0.0.1", error))?,
+    };
+    held.iter()
+        .map(|listener| listener.local_addr().map(|address| address.port()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| CommandError::because("cannot tell which ports are free", error))
+}
+
+fn make(folder: &Path, mode: u32) -> CommandResult<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(folder)
+        .map_err(|error| CommandError::because(format!("cannot make {}", folder.display()), error))
+}
+
+/// Removes what only a running fleet needs.
+pub(crate) fn clean(layout: &Layout) {
+    // What is left there is sockets and delivered files; failing to remove them harms nobody.
+    let _ = std::fs::remove_dir_all(layout.runtime());
+}

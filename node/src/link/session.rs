@@ -1,0 +1,128 @@
+//! One connection to the coordinator: hello, then notices and commands in, reports and results out.
+
+use super::fetch::Fetcher;
+use super::inbox::next_assignment;
+use crate::desk::Desk;
+use crate::report::Reporter;
+use fleet_proto::v1;
+use fleet_proto::v1::coordinator_message::Message as FromCoordinator;
+use fleet_proto::v1::node_message::Message as FromNode;
+use fleet_proto::v1::node_service_client::NodeServiceClient;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+/// Messages waiting to be sent: reports are coalesced before they get here, so this only smooths bursts.
+const OUTBOX: usize = 32;
+/// A coordinator that says nothing for so long is taken for hung: it pings every 30 s.
+const SILENCE: Duration = Duration::from_secs(75);
+/// Changes of units within this time make one report, so that a unit that starts tells its steps at once.
+const COALESCE: Duration = Duration::from_millis(20);
+
+/// Serves one connection until it breaks or `shutdown` fires. `welcomed` is called once the coordinator has answered.
+///
+/// # Errors
+/// Why it broke; `Ok` only after `shutdown`.
+pub async fn serve(
+    channel: Channel,
+    desk: &Desk,
+    shutdown: &CancellationToken,
+    welcomed: impl FnOnce(),
+) -> Result<(), Status> {
+    let mut client = NodeServiceClient::new(channel);
+    let (outbox, messages) = mpsc::channel(OUTBOX);
+    let hello = v1::NodeMessage { message: Some(FromNode::Hello(desk.hello())) };
+    outbox.send(hello).await.expect("the receiver is held below");
+    let inbound = client.control(ReceiverStream::new(messages)).await?.into_inner();
+    let mut session = Session { desk, outbox, fetcher: Fetcher::new(client), inbound };
+    session.converse(shutdown, welcomed).await
+}
+
+struct Session<'a> {
+    desk: &'a Desk,
+    outbox: mpsc::Sender<v1::NodeMessage>,
+    fetcher: Fetcher,
+    inbound: Streaming<v1::CoordinatorMessage>,
+}
+
+impl Session<'_> {
+    async fn converse(&mut self, shutdown: &CancellationToken, welcomed: impl FnOnce()) -> Result<(), Status> {
+        let mut welcomed = Some(welcomed);
+        let mut statuses = self.desk.statuses();
+        let mut reporter = Reporter::default();
+        statuses.mark_changed();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                message = tokio::time::timeout(SILENCE, self.inbound.message()) => {
+                    let message = message.map_err(|_| Status::deadline_exceeded("the coordinator says nothing"))??;
+                    let Some(message) = message else {
+                        return Err(Status::unavailable("the coordinator ended the stream"));
+                    };
+                    if let (Some(FromCoordinator::Welcome(_)), Some(welcomed)) = (&message.message, welcomed.take()) {
+                        welcomed();
+                    }
+                    self.hear(message).await?;
+                }
+                changed = statuses.changed() => {
+                    changed.map_err(|_| Status::cancelled("the agent is stopping"))?;
+                    tokio::time::sleep(COALESCE).await;
+                    let now = statuses.borrow_and_update().clone();
+                    for report in reporter.report(&now) {
+                        self.say(FromNode::Status(report)).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn say(&self, message: FromNode) -> Result<(), Status> {
+        let message = v1::NodeMessage { message: Some(message) };
+        self.outbox.send(message).await.map_err(|_| Status::unavailable("the stream is closed"))
+    }
+
+    async fn hear(&mut self, message: v1::CoordinatorMessage) -> Result<(), Status> {
+        match message.message {
+            Some(FromCoordinator::Welcome(welcome)) => self.desk.welcomed(&welcome),
+            Some(FromCoordinator::Notice(notice)) => {
+                let applied = self.take(notice).await;
+                self.say(FromNode::Applied(applied)).await?;
+            }
+            Some(FromCoordinator::Command(command)) => self.command(command),
+            Some(FromCoordinator::Ping(ping)) => self.say(FromNode::Pong(v1::Pong { nonce: ping.nonce })).await?,
+            Some(FromCoordinator::StatusAck(_)) => {}
+            Some(FromCoordinator::Trust(trust)) => self.desk.trust(trust),
+            None => tracing::warn!("the coordinator sent a message this version does not know"),
+        }
+        Ok(())
+    }
+
+    /// Takes a notice in, and tells what the node acts on afterwards: the offer, or still the old one and why.
+    async fn take(&mut self, notice: v1::Notice) -> v1::Applied {
+        let held = self.desk.held();
+        let taken = match next_assignment(self.desk.whoami(), notice, held.as_ref(), &mut self.fetcher).await {
+            Ok(next) => self.desk.take(next).await,
+            Err(refusal) => Err(refusal.reason()),
+        };
+        if let Err(reason) = &taken {
+            tracing::warn!(reason = reason.code, "kept the old assignment: {reason}");
+        }
+        self.desk.applied(taken.err())
+    }
+
+    /// Commands run beside the stream: a job may take as long as the unit takes to stop.
+    fn command(&self, command: v1::Command) {
+        let (desk, outbox) = (self.desk.clone(), self.outbox.clone());
+        tokio::spawn(async move {
+            let command_id = command.command_id;
+            if let Some(result) = desk.command(command).await {
+                let message = FromNode::CommandResult(v1::CommandResult { command_id, result: Some(result) });
+                // If the stream is gone the coordinator has told the operator so already.
+                let _ = outbox.send(v1::NodeMessage { message: Some(message) }).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,251 @@
+//! One environment on its way from an accepted revision to nodes that run it.
+
+use super::node::Node;
+use fleet_units::assignment::AssignedUnit;
+use fleet_units::fleet::FleetSpec;
+use fleet_units::ids::{EnvironmentName, NodeName, Revision, UnitDigest, UnitName};
+use fleet_units::rollout::{self, NodeProgress, RolloutPolicy, RolloutStep};
+use fleet_units::schedule::{Assignments, Inventory, Unplaced, schedule};
+use fleet_units::time::Moment;
+use fleet_units::view::{
+    BranchState, EnvironmentView, NodeCounts, Rejected, RolloutFacts, UnitView, environment_state,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Every node of the fleet, by name.
+pub type Nodes = BTreeMap<NodeName, Node>;
+
+/// An accepted revision and what it means.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The commit.
+    pub revision: Revision,
+    /// The desired state.
+    pub fleet: Arc<FleetSpec>,
+}
+
+/// One environment.
+#[derive(Debug)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// The branch it follows.
+    pub branch: String,
+    /// Last accepted head.
+    pub head: Option<Head>,
+    /// Newest revision that every connected node applied.
+    pub running: Option<Revision>,
+    /// How the branch stands.
+    pub branch_state: BranchState,
+    /// The branch's head, if it was not accepted.
+    pub rejected: Option<Rejected>,
+    /// The head whose convergence was recorded.
+    pub recorded: Option<Revision>,
+    unit_revisions: BTreeMap<UnitName, (UnitDigest, Revision)>,
+    target: Assignments,
+    unplaced: Vec<Unplaced>,
+    policy: RolloutPolicy,
+    progress: BTreeMap<NodeName, NodeProgress>,
+    step: RolloutStep,
+}
+
+impl Environment {
+    /// An environment that has no accepted revision yet.
+    #[must_use]
+    pub fn new(name: EnvironmentName, branch: String) -> Environment {
+        Environment {
+            name,
+            branch,
+            head: None,
+            running: None,
+            branch_state: BranchState::Missing,
+            rejected: None,
+            recorded: None,
+            unit_revisions: BTreeMap::new(),
+            target: Assignments::new(),
+            unplaced: Vec::new(),
+            policy: RolloutPolicy::default(),
+            progress: BTreeMap::new(),
+            step: RolloutStep::default(),
+        }
+    }
+
+    /// What was known of unit revisions before this life of the coordinator: from the stored assignments.
+    pub fn remember(&mut self, nodes: &Nodes) {
+        let stored = nodes.values().filter(|node| node.environment == self.name).filter_map(|node| node.assignment.as_ref());
+        for (unit, entry) in stored.flat_map(|assignment| assignment.units.iter()) {
+            self.unit_revisions.insert(unit.clone(), (entry.digest, entry.revision.clone()));
+        }
+    }
+
+    /// Makes `head` what the environment shall run, and begins its rollout.
+    pub fn accept(&mut self, head: Head, nodes: &Nodes) {
+        let changed = self.changed_units(&head.fleet);
+        let total = nodes.values().filter(|node| node.environment == self.name).count();
+        self.policy = RolloutPolicy::strictest(
+            changed.iter().map(|unit| &head.fleet.units[unit].spec.fleet),
+            total,
+        );
+        for unit in changed {
+            let digest = head.fleet.units[&unit].digest;
+            self.unit_revisions.insert(unit, (digest, head.revision.clone()));
+        }
+        self.unit_revisions.retain(|unit, _| head.fleet.units.contains_key(unit));
+        self.rejected = None;
+        self.head = Some(head);
+        self.place(nodes);
+    }
+
+    fn changed_units(&self, fleet: &FleetSpec) -> Vec<UnitName> {
+        let same = |unit: &UnitName, digest: &UnitDigest| {
+            self.unit_revisions.get(unit).is_some_and(|(known, _)| known == digest)
+        };
+        fleet.units.iter().filter(|(name, unit)| !same(name, &unit.digest)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Places every unit again: after a new head, and when nodes or labels changed.
+    pub fn place(&mut self, nodes: &Nodes) {
+        let Some(head) = &self.head else { return };
+        let scheduled = schedule(&head.fleet, &self.inventory(nodes), &self.target);
+        self.target = scheduled.assignments;
+        self.unplaced = scheduled.unplaced;
+        self.progress = self
+            .target
+            .iter()
+            .filter_map(|(name, wanted)| {
+                let node = nodes.get(name)?;
+                let changes = held(node) != Some(wanted.clone());
+                Some((name.clone(), NodeProgress { connected: node.link.is_some(), changes, ..Default::default() }))
+            })
+            .collect();
+    }
+
+    /// Where `fleet` would run if it were this environment's desired state now.
+    #[must_use]
+    pub fn preview(&self, fleet: &FleetSpec, nodes: &Nodes) -> Assignments {
+        schedule(fleet, &self.inventory(nodes), &self.target).assignments
+    }
+
+    fn inventory(&self, nodes: &Nodes) -> Inventory {
+        let own = nodes.iter().filter(|(_, node)| node.environment == self.name);
+        Inventory {
+            environment: self.name.clone(),
+            nodes: own.map(|(name, node)| (name.clone(), node.placement_facts())).collect(),
+        }
+    }
+
+    /// Looks at every node and decides which get the new revision now. The caller offers it to them, by
+    /// [`Environment::assigned`], and calls [`Environment::released`].
+    pub fn advance(&mut self, nodes: &Nodes, now: Moment) -> Vec<NodeName> {
+        let policy = self.policy;
+        for (name, progress) in &mut self.progress {
+            let Some(node) = nodes.get(name) else { continue };
+            progress.connected = node.link.is_some();
+            let settled = progress.released_at.is_some() && node.is_settled();
+            progress.note(&policy, settled, now);
+        }
+        self.step = rollout::next(&self.policy, &self.progress, now);
+        let released = std::mem::take(&mut self.step.release);
+        for name in &released {
+            let progress = self.progress.get_mut(name).expect("the rollout names nodes it was given");
+            progress.released_at = Some(now);
+        }
+        // What was just released is under way; ask again at once, so that the answer is complete.
+        if !released.is_empty() {
+            let unchanged: Vec<NodeName> = self.advance(nodes, now);
+            debug_assert!(unchanged.is_empty(), "what is released once is not released again");
+        }
+        self.running = self.running_now(nodes);
+        released
+    }
+
+    fn running_now(&self, nodes: &Nodes) -> Option<Revision> {
+        let applied = |(name, progress): (&NodeName, &NodeProgress)| {
+            !progress.connected || (progress.released_at.is_some() && nodes.get(name).is_some_and(Node::has_applied))
+        };
+        let any = self.progress.values().any(|progress| progress.connected);
+        match &self.head {
+            Some(head) if any && self.progress.iter().all(applied) => Some(head.revision.clone()),
+            _ => self.running.clone(),
+        }
+    }
+
+    /// Whether what `node` holds differs from what it shall run.
+    #[must_use]
+    pub fn changes(&self, node: &NodeName) -> bool {
+        self.progress.get(node).is_some_and(|progress| progress.changes)
+    }
+
+    /// What `node` shall run.
+    #[must_use]
+    pub fn assigned(&self, node: &NodeName) -> BTreeMap<UnitName, AssignedUnit> {
+        let wanted = self.target.get(node).into_iter().flatten();
+        let entry = |(unit, digest): (&UnitName, &UnitDigest)| {
+            let revision = self.unit_revisions.get(unit)?.1.clone();
+            Some((unit.clone(), AssignedUnit { digest: *digest, revision }))
+        };
+        wanted.filter_map(entry).collect()
+    }
+
+    /// When to look again though nothing was heard.
+    #[must_use]
+    pub fn wake(&self) -> Option<Moment> {
+        self.step.wake
+    }
+
+    /// Why each unit has too few nodes.
+    #[must_use]
+    pub fn unplaced(&self) -> &[Unplaced] {
+        &self.unplaced
+    }
+
+    /// The environment as an operator sees it.
+    #[must_use]
+    pub fn view(&self, nodes: &Nodes) -> EnvironmentView {
+        let own = || nodes.iter().filter(|(_, node)| node.environment == self.name);
+        let units: Vec<UnitView> = own().flat_map(|(name, node)| unit_views(name, node)).collect();
+        let lost = own().filter(|(_, node)| node.link.is_none() && node.assignment.is_some()).count();
+        let facts = RolloutFacts {
+            has_revision: self.head.is_some(),
+            rollout_failed: !self.step.overdue.is_empty(),
+            rollout_finished: self.step.finished,
+            nodes_lost: count(lost),
+            unplaced: count(self.unplaced.len()),
+        };
+        let (state, reasons) = environment_state(&facts, &units);
+        EnvironmentView {
+            name: self.name.clone(),
+            branch: self.branch.clone(),
+            desired_revision: self.head.as_ref().map(|head| head.revision.clone()),
+            running_revision: self.running.clone(),
+            state,
+            reasons: reasons.into_iter().chain(self.step.waiting.iter().map(|(node, why)| format!("{node}: {why}"))).collect(),
+            branch_state: self.branch_state,
+            nodes: NodeCounts {
+                total: count(own().count()),
+                connected: count(own().filter(|(_, node)| node.link.is_some()).count()),
+            },
+            units,
+            rejected: self.rejected.clone(),
+        }
+    }
+}
+
+/// What `node` was last offered, as placement writes it.
+fn held(node: &Node) -> Option<BTreeMap<UnitName, UnitDigest>> {
+    let assignment = node.assignment.as_ref()?;
+    Some(assignment.units.iter().map(|(unit, entry)| (unit.clone(), entry.digest)).collect())
+}
+
+fn unit_views<'a>(name: &'a NodeName, node: &'a Node) -> impl Iterator<Item = UnitView> + 'a {
+    node.statuses.values().map(|status| UnitView {
+        node: name.clone(),
+        connected: node.link.is_some(),
+        status: status.clone(),
+    })
+}
+
+fn count(many: usize) -> u32 {
+    u32::try_from(many).unwrap_or(u32::MAX)
+}
