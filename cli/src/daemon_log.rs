@@ -11,7 +11,9 @@ pub(crate) fn start(format: LogFormat) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
+        .with_target(false)
+        // A closed stderr must not end a daemon.
+        .log_internal_errors(false);
     // A second start in one process would be a mistake in this binary, and harmless.
     let _ = match format {
         LogFormat::Text => log.try_init(),

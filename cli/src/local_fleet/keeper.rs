@@ -143,11 +143,15 @@ fn server_recipe(layout: &Layout) -> Recipe {
 fn node_recipe(layout: &Layout, name: &str) -> Recipe {
     let state = layout.node(name);
     let runtime = layout.node_runtime(name);
-    let arguments =
-        ["node", "run", "--name", name, "--state", &state.to_string_lossy(), "--runtime", &runtime.to_string_lossy()];
+    let policy = layout.policy();
+    let folders = [("--state", &state), ("--runtime", &runtime), ("--policy", &policy)];
+    let mut arguments = ["node", "run", "--name", name].map(String::from).to_vec();
+    for (option, path) in folders {
+        arguments.extend([option.to_owned(), path.to_string_lossy().into_owned()]);
+    }
     Recipe {
         title: format!("node {name}"),
-        arguments: arguments.map(String::from).to_vec(),
+        arguments,
         lock: state.join("lock"),
         log: state.join("node.log"),
     }

@@ -84,6 +84,11 @@ impl Layout {
         self.root.join("nodes")
     }
 
+    /// What units may ask of this host, for all nodes of this fleet.
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.root.join("policy.toml")
+    }
+
     /// One node's state folder.
     pub(crate) fn node(&self, name: &str) -> PathBuf {
         self.nodes().join(name)

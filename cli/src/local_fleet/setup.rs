@@ -36,6 +36,7 @@ pub(crate) fn prepare(
     make(&layout.nodes(), 0o700)?;
     // Units run as other users: they reach their files and the notify socket through it.
     make(layout.runtime(), 0o755)?;
+    write_policy(&layout.policy())?;
     let bare = server.join(&config.repository);
     if !bare.exists() {
         make_repository(&bare, &config, repo)?;
@@ -103,6 +104,17 @@ fn free_ports() -> CommandResult<Vec<u16>> {
         .map(|listener| listener.local_addr().map(|address| address.port()))
         .collect::<Result<_, _>>()
         .map_err(|error| CommandError::because("cannot tell which ports are free", error))
+}
+
+/// Whoever brings a fleet up on a machine of their own lets its units run as they are.
+fn write_policy(path: &Path) -> CommandResult<()> {
+    const POLICY: &str = "# Made by `fleet up`: on a machine of one's own, units may run as root.\n\
+                          # Packages for servers ship allow_root = false.\n\
+                          allow_root = true\n";
+    if path.exists() {
+        return Ok(());
+    }
+    std::fs::write(path, POLICY).map_err(|error| CommandError::because(format!("cannot write {}", path.display()), error))
 }
 
 fn make(folder: &Path, mode: u32) -> CommandResult<()> {
