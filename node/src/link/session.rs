@@ -26,7 +26,7 @@ const COALESCE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// Why it broke; `Ok` only after `shutdown`.
-pub async fn serve(
+pub(super) async fn serve(
     channel: Channel,
     desk: &Desk,
     shutdown: &CancellationToken,

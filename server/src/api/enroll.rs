@@ -100,7 +100,7 @@ impl EnrollApi {
             .authority
             .sign(&checked, &identity, self.lives.of(&identity), system_time())
             .map_err(|error| Status::internal(crate::error_chain(&error)))?;
-        let decided = self.journal.decide(|state, now| {
+        let decided = self.journal.decide(|state, now| -> Result<Entry, NoEntry> {
             let record = admit(state, &token, &node, now)?;
             Ok(Entry::NodeEnrolled {
                 node: node.clone(),
