@@ -135,7 +135,71 @@ pub enum Kind {
     HostPort,
 }
 
+impl Support {
+    /// The word for it: supported, inert, not-built-yet, refused.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Support::Supported => "supported",
+            Support::Inert(_) => "inert",
+            Support::NotBuilt => "not-built-yet",
+            Support::Refused(_) => "refused",
+        }
+    }
+}
+
+impl Change {
+    /// The word for it: none, live, reload, restart.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Change::None => "none",
+            Change::Live => "live",
+            Change::Reload => "reload",
+            Change::Restart => "restart",
+        }
+    }
+}
+
 impl Kind {
+    /// The value in a few words, for people: `yes or no`, `time span`.
+    #[must_use]
+    pub fn describe(self) -> String {
+        match self {
+            Kind::Text | Kind::Raw => "text".to_owned(),
+            Kind::RawList | Kind::RawSet | Kind::Words => "list".to_owned(),
+            Kind::Bool => "yes or no".to_owned(),
+            Kind::BoolOr(words) => format!("yes, no, {}", words.join(", ")),
+            Kind::Choice(words) => words.join(", "),
+            Kind::Span => "time span".to_owned(),
+            Kind::Integer(low, high) if high >= i64::from(u32::MAX) => format!("number from {low}"),
+            Kind::Integer(low, high) => format!("number from {low} to {high}"),
+            Kind::Size => "size".to_owned(),
+            Kind::SizeOrPercent => "size or percentage".to_owned(),
+            Kind::Percentage => "percentage".to_owned(),
+            Kind::CountOrPercent => "number or percentage".to_owned(),
+            Kind::Mode => "octal mode".to_owned(),
+            Kind::Signal => "signal".to_owned(),
+            Kind::ExitStatus => "list of exit statuses and signals".to_owned(),
+            Kind::Limit => "limit, or soft:hard".to_owned(),
+            Kind::Dependencies | Kind::Units => "list of units".to_owned(),
+            Kind::Command => "command line".to_owned(),
+            Kind::Environment => "list of NAME=value".to_owned(),
+            Kind::EnvironmentFile => "path, - allows a missing one".to_owned(),
+            Kind::VariableNames => "list of names of variables".to_owned(),
+            Kind::Path => "absolute path".to_owned(),
+            Kind::Paths => "list of absolute paths".to_owned(),
+            Kind::Directories => "list of relative names".to_owned(),
+            Kind::Account => "name or number".to_owned(),
+            Kind::Accounts => "list of names or numbers".to_owned(),
+            Kind::Selector => "label selector".to_owned(),
+            Kind::Instances => "all, number, names".to_owned(),
+            Kind::Files => "list of SRC[:DEST]".to_owned(),
+            Kind::Url => "http or https address".to_owned(),
+            Kind::HostPort => "host:port".to_owned(),
+        }
+    }
+
     /// Whether several assignments add up (an empty one clears) instead of the last one winning.
     #[must_use]
     pub fn is_list(self) -> bool {

@@ -89,7 +89,7 @@ impl<'a> Words<'a> {
                 ('\\', _) if self.escapes != Escapes::Keep => self.escape(at, &mut bytes)?,
                 ('"' | '\'', None) => quote = Some((c, at)),
                 (c, None) if WHITESPACE.contains(&c) => break,
-                _ => bytes.extend_from_slice(self.value[at..self.offset].as_bytes()),
+                _ => bytes.extend_from_slice(&self.value.as_bytes()[at..self.offset]),
             }
         }
         if let Some((open, offset)) = quote {
