@@ -10,12 +10,16 @@ fn root() -> PathBuf {
 }
 
 fn unit_files_page() -> String {
-    let mut page = include_str!("unit_files.md").to_owned();
+    let mut page = include_str!("../testdata/docs/unit-files.md").to_owned();
     for section in ["X-Fleet", "Unit", "Service", "Install"] {
         writeln!(page, "## [{section}]\n").unwrap();
-        for (support, title) in [("supported", "Supported"), ("not-built-yet", "Accepted, not built yet"), ("inert", "Inert")] {
-            let rows: Vec<_> =
-                directives::all().iter().filter(|row| row.section == section && row.support.as_str() == support).collect();
+        for (support, title) in
+            [("supported", "Supported"), ("not-built-yet", "Accepted, not built yet"), ("inert", "Inert")]
+        {
+            let rows: Vec<_> = directives::all()
+                .iter()
+                .filter(|row| row.section == section && row.support.as_str() == support)
+                .collect();
             if rows.is_empty() {
                 continue;
             }
@@ -66,8 +70,14 @@ fn codes_in(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 fn codes_of(source: &str, found: &mut BTreeSet<String>) {
-    const CALLS: [&str; 6] =
-        ["Diagnostic::error(", "Diagnostic::warning(", "Diagnostic::note(", "reader.error(", "reader.warning(", "self.garbage("];
+    const CALLS: [&str; 6] = [
+        "Diagnostic::error(",
+        "Diagnostic::warning(",
+        "Diagnostic::note(",
+        "reader.error(",
+        "reader.warning(",
+        "self.garbage(",
+    ];
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     for call in CALLS {
         for behind in source.split(call).skip(1) {

@@ -153,11 +153,21 @@ pub(crate) fn interpret(
             false => KindSpec::Service(Box::new(draft.spec)),
         };
     }
+    strict(&mut reader, &spec, &merged);
     let (delivered, delivered_paths) = read::fleet::delivered(&reader, &spec.fleet.files);
     spec.delivered = delivered;
     spec.values = merged.values();
     spec.unenforced = reader.unenforced;
     Interpreted { spec, diagnostics: reader.diagnostics, delivered_paths }
+}
+
+/// `Strict=yes`: what would be unenforced on every host is an error; a node adds what it lacks itself.
+fn strict(reader: &mut Reader<'_>, spec: &UnitSpec, merged: &Merged<'_>) {
+    if let (true, false, Some(at)) = (spec.fleet.strict, reader.unenforced.is_empty(), merged.last("Strict")) {
+        let names: Vec<&str> = reader.unenforced.iter().map(|entry| entry.directive.as_str()).collect();
+        let message = format!("Strict=yes, and these would not be in effect: {}", names.join(", "));
+        reader.error("strict", at.key_place(), message, "take them away, or Strict=");
+    }
 }
 
 /// Reads one directive, whatever its family; the rest is checked by its kind.

@@ -45,7 +45,6 @@ pub(super) const ROWS: &[Directive] = &[
         "Where output goes: journal (the unit's log), null, inherit.",
     ),
     works(S, "StandardError", Kind::Text, "inherit", Restart, "Where errors go: inherit (as output), journal, null."),
-    works(S, "SyslogIdentifier", Kind::Text, "", Restart, "The name put before its log lines."),
     works(
         S,
         "RuntimeDirectory",
@@ -147,6 +146,14 @@ pub(super) const ROWS: &[Directive] = &[
     later(S, "LogFilterPatterns", Kind::RawList, "", "Patterns of lines that are kept or dropped."),
     later(S, "LogNamespace", Kind::Text, "", "The journal namespace."),
     inert(S, "LogExtraFields", Kind::RawList, "", LOG, "Fields added to each record."),
+    inert(
+        S,
+        "SyslogIdentifier",
+        Kind::Text,
+        "",
+        "lines are kept under the name of their unit",
+        "The name of its records.",
+    ),
     inert(S, "SyslogFacility", Kind::Raw, "daemon", LOG, "The syslog facility."),
     inert(S, "SyslogLevel", Kind::Choice(LEVELS), "info", LOG, "The syslog level."),
     inert(

@@ -82,3 +82,56 @@ fn text_that_cannot_be_read_gives_its_own_error_and_no_follow_up() {
     assert!(found.spec.is_none());
     assert_eq!(found.diagnostics.len(), 1, "{:?}", found.diagnostics);
 }
+
+/// Lines that are likely to say something, good and bad.
+fn line() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let keys: Vec<&'static str> = directives::all().iter().map(|row| row.key).collect();
+    let value = prop_oneof![
+        "[ -~]{0,20}",
+        "[%/a-z0-9.@:;=+!'\"\\\\-]{0,20}",
+        Just("yes".to_owned()),
+        Just("5min 20s".to_owned())
+    ];
+    prop_oneof![
+        8 => (proptest::sample::select(keys), value).prop_map(|(key, value)| format!("{key}={value}")),
+        2 => proptest::sample::select(vec!["[Unit]", "[Service]", "[Install]", "[X-Fleet]"]).prop_map(str::to_owned),
+        1 => "[ -~]{0,20}",
+    ]
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_loading_panic_and_equal_texts_mean_the_same(
+        lines in proptest::collection::vec(line(), 0..12),
+        name in proptest::sample::select(vec!["a.service", "a-b@x.service", "a.target", r"a@\x41\xff.service"]),
+    ) {
+        let text = format!("[Service]\nExecStart=/bin/a\n{}", lines.join("\n"));
+        let (once, twice) = (loaded(name, &text), loaded(name, &text));
+        proptest::prop_assert_eq!(&once.spec, &twice.spec);
+        proptest::prop_assert_eq!(&once.diagnostics, &twice.diagnostics);
+        for found in &once.diagnostics {
+            proptest::prop_assert!(found.place.line as usize <= lines.len() + 3, "{}", found);
+            proptest::prop_assert!(!found.message.chars().any(char::is_control), "{}", found);
+        }
+    }
+
+    /// A drop-in that says what the unit file says last changes no value in effect.
+    #[test]
+    fn what_a_drop_in_repeats_changes_nothing(lines in proptest::collection::vec(line(), 0..8)) {
+        let scalars: Vec<&String> = lines.iter().filter(|line| {
+            let key = line.split('=').next().unwrap_or_default();
+            directives::all().iter().any(|row| row.section == "Service" && row.key == key && !row.kind.is_list())
+        }).collect();
+        let body: String = scalars.iter().map(|line| format!("{line}\n")).collect();
+        let name: UnitName = "a.service".parse().unwrap();
+        let mut bundle = Bundle::default();
+        let file = |text: String| SourceFile::new(false, text.into_bytes());
+        bundle.files.insert("units/a.service".to_owned(), file(format!("[Service]\nExecStart=/bin/a\n{body}")));
+        let context = Context { environment: "test".parse().unwrap(), host: None };
+        let before = load(&name, &bundle, &context);
+        bundle.files.insert("units/a.service.d/x.conf".to_owned(), file(format!("[Service]\n{body}")));
+        let after = load(&name, &bundle, &context);
+        proptest::prop_assert_eq!(before.spec, after.spec);
+    }
+}
