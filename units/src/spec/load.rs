@@ -210,7 +210,7 @@ fn asks(row: &Row<'_>) -> bool {
 /// `Key=value`, or just the key of lists and long values.
 fn shown(row: &Row<'_>) -> String {
     let key = row.directive.key;
-    match row.values.as_slice() {
+    match row.values {
         [one] if !row.directive.kind.is_list() && one.value().len() <= 60 => format!("{key}={}", one.value()),
         _ => key.to_owned(),
     }

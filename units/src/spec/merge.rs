@@ -32,11 +32,11 @@ impl<'a> Assigned<'a> {
 }
 
 /// The effective assignments of one directive; never empty.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'a> {
     pub directive: &'static Directive,
     /// In order; for directives that are no list just the last one.
-    pub values: Vec<Assigned<'a>>,
+    pub values: &'a [Assigned<'a>],
 }
 
 /// What is in effect once all documents have been read.
@@ -121,8 +121,8 @@ impl<'a> Merged<'a> {
     }
 
     /// The directives in effect, in the order of the table.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'a>> {
-        self.rows.iter().map(|(index, values)| Row { directive: directives::row(*index), values: values.clone() })
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows.iter().map(|(index, values)| Row { directive: directives::row(*index), values })
     }
 
     /// The assignment of `key` that counts last; no key is in the table for two sections.

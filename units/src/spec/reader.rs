@@ -218,7 +218,7 @@ impl Reader<'_> {
     /// Checks the value of a directive that is accepted but not read into a type.
     pub(crate) fn check(&mut self, row: &Row<'_>) {
         let kind = row.directive.kind;
-        for at in &row.values {
+        for at in row.values {
             match kind {
                 Kind::Raw
                 | Kind::RawList

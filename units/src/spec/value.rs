@@ -56,6 +56,7 @@ fn time_span_in(text: &str, default_unit: u64) -> Result<Option<u64>, String> {
     }
     let mut total: u64 = 0;
     while !rest.is_empty() {
+        rest = rest.strip_prefix('+').unwrap_or(rest);
         let (whole, fraction, behind) =
             number(rest).ok_or_else(|| format!("{text:?} is no time span such as 5min 20s"))?;
         let behind = behind.trim_start();
@@ -308,11 +309,12 @@ mod tests {
             ("1M 1m", 2_629_800_000_000 + 60_000_000),
             ("7us", 7),
             ("5 20", 25_000_000),
+            ("+5", 5_000_000),
         ] {
             assert_eq!(micros(text), expected, "{text:?}");
         }
         assert_eq!(time_span("infinity").unwrap(), None);
-        for text in ["", "-1s", "5x", "s", "1..5s", "5min-3s", "99999999999y", "infinity 5s", "+5s"] {
+        for text in ["", "-1s", "5x", "s", "1..5s", "5min-3s", "99999999999y", "infinity 5s", "5.s", "1e3", "++5"] {
             assert!(time_span(text).is_err(), "{text:?}");
         }
     }

@@ -33,7 +33,7 @@ fn identity_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> 
         "User" => spec.user = account(reader, last),
         "Group" => spec.group = account(reader, last),
         "SupplementaryGroups" => {
-            for (at, word) in reader.words(&row.values, Escapes::Plain) {
+            for (at, word) in reader.words(row.values, Escapes::Plain) {
                 if reader.checked_at(&at, word.offset, value::account(&word.text)).is_some() {
                     spec.supplementary_groups.push(word.text);
                 }
@@ -64,13 +64,13 @@ fn working_directory(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Worki
 fn variable_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> bool {
     match row.directive.key {
         "Environment" => {
-            for (at, word) in reader.words(&row.values, Escapes::C) {
+            for (at, word) in reader.words(row.values, Escapes::C) {
                 spec.environment.extend(reader.checked_at(&at, word.offset, value::assignment(&word.text)));
             }
         }
         "EnvironmentFile" => row.values.iter().for_each(|at| environment_file(reader, at, spec)),
         "PassEnvironment" => {
-            for (at, word) in reader.words(&row.values, Escapes::C) {
+            for (at, word) in reader.words(row.values, Escapes::C) {
                 let name = if variables::is_name(&word.text) {
                     Ok(word.text)
                 } else {
@@ -80,7 +80,7 @@ fn variable_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> 
             }
         }
         "UnsetEnvironment" => {
-            for (at, word) in reader.words(&row.values, Escapes::C) {
+            for (at, word) in reader.words(row.values, Escapes::C) {
                 let valid =
                     if variables::is_name(&word.text) { Ok(()) } else { value::assignment(&word.text).map(|_| ()) };
                 if reader.checked_at(&at, word.offset, valid).is_some() {
@@ -182,7 +182,7 @@ fn preserve(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Preserve {
 
 /// Relative names; `NAME:SYMLINK` asks for a symbolic link as well, which is not built.
 fn directories(reader: &mut Reader<'_>, row: &Row<'_>, target: &mut Directories) {
-    for (at, word) in reader.words(&row.values, Escapes::Plain) {
+    for (at, word) in reader.words(row.values, Escapes::Plain) {
         let (name, link) =
             word.text.split_once(':').map_or((word.text.as_str(), None), |(name, link)| (name, Some(link)));
         if name.starts_with('/') {

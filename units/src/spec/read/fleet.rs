@@ -97,7 +97,7 @@ fn max_parallel(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Percent> {
 /// `SRC[:DEST]` words. `..` is refused anywhere, whatever it would mean.
 fn files(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<DeliveredFile> {
     let mut found: Vec<DeliveredFile> = Vec::new();
-    for (at, word) in reader.words(&row.values, Escapes::Plain) {
+    for (at, word) in reader.words(row.values, Escapes::Plain) {
         let (source, destination) = match word.text.split_once(':') {
             Some((source, destination)) => (source, Some(destination)),
             None => (word.text.as_str(), None),

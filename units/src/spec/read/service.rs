@@ -39,7 +39,7 @@ fn command_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ServiceSpec) -
         "ExecStopPost" => &mut spec.exec_stop_post,
         _ => return false,
     };
-    *target = commands(reader, &row.values);
+    *target = commands(reader, row.values);
     true
 }
 
@@ -134,7 +134,7 @@ fn status_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ServiceSpec) ->
 
 fn exit_statuses(reader: &mut Reader<'_>, row: &Row<'_>) -> ExitStatusSet {
     let mut set = ExitStatusSet::default();
-    for (at, word) in reader.words(&row.values, Escapes::Plain) {
+    for (at, word) in reader.words(row.values, Escapes::Plain) {
         match reader.checked_at(&at, word.offset, exit_or_signal(&word.text)) {
             Some(ExitOrSignal::Exit(code)) => {
                 set.codes.insert(code);

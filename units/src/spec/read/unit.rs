@@ -7,7 +7,7 @@ use crate::syntax::words::Escapes;
 
 /// Reads one directive into `spec`; `false` when it is none of these sections'.
 pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec) -> bool {
-    let values = &row.values;
+    let values = row.values;
     let Some(last) = values.last() else { return true };
     match row.directive.key {
         "Description" => spec.description = reader.text(last).unwrap_or_default(),
@@ -44,7 +44,7 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec) -
 
 /// A further name is of the same kind, and an instance's or a plain one's as the unit's own (systemd.unit(5)).
 fn alias(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec) {
-    for alias in reader.units(&row.values) {
+    for alias in reader.units(row.values) {
         if alias.kind() == spec.name.kind() {
             spec.alias.insert(alias);
             continue;
