@@ -186,20 +186,26 @@ impl Keystore {
     /// Reads the current generation.
     pub fn load(&self) -> Result<Credentials, KeystoreError> {
         let link = self.folder.join("current");
-        for _ in 0..3 {
-            let generation = match std::fs::read_link(&link) {
-                Ok(name) => self.folder.join(name),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                Err(source) => return Err(file_error("read", &link)(source)),
-            };
-            match read_generation(&generation) {
-                // The link moved on and the folder went away between the two looks: look again.
-                Err(KeystoreError::File { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound && !generation.exists() => {}
+        let current = || match std::fs::read_link(&link) {
+            Ok(name) => Ok(name),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(KeystoreError::Empty(self.folder.clone())),
+            Err(source) => Err(file_error("read", &link)(source)),
+        };
+        let mut name = current()?;
+        loop {
+            let failed = match read_generation(&self.folder.join(&name)) {
+                Err(KeystoreError::File { source, operation, path }) if source.kind() == io::ErrorKind::NotFound => {
+                    KeystoreError::File { source, operation, path }
+                }
                 other => return other,
+            };
+            // A generation goes away only after another one is current: then look at that.
+            let now = current()?;
+            if now == name {
+                return Err(failed);
             }
+            name = now;
         }
-        Err(KeystoreError::Empty(self.folder.clone()))
     }
 
     /// Puts a new generation in place of the old one; durable on return.

@@ -9,7 +9,6 @@
 //! Who is on the other end is read from the certificate once, here, and travels in the request's extensions as
 //! [`Connection`]; `api::auth` turns it into a caller. When a certificate stops counting, its connections are cut.
 
-mod holder;
 mod stream;
 
 pub use stream::{Connection, PeerStream};
@@ -19,6 +18,7 @@ use crate::journal::JournalState;
 use fleet_certs::client::{CONNECTION_WINDOW, MESSAGE_LIMIT, STREAM_WINDOW};
 use fleet_certs::identity::Identity;
 use fleet_certs::peer::PeerIdentity;
+use fleet_certs::port;
 use fleet_certs::socket;
 use fleet_certs::tls::Revocation;
 use fleet_proto::v1::enroll_service_server::{EnrollService, EnrollServiceServer};
@@ -48,7 +48,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Someone else has the port.
-    #[error("cannot listen on {address}: {holder}; stop it, or choose another address")]
+    #[error("cannot listen on {address}: it is taken by {holder}; stop that, or choose another address")]
     Taken {
         /// The address.
         address: SocketAddr,
@@ -155,7 +155,7 @@ pub fn enrolment_router<E: EnrollService>(enroll: E) -> Router {
 /// Opens a listening socket; a taken port is an error that names the holder.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => ListenError::Taken { address, holder: holder::describe(address.port()) },
+        io::ErrorKind::AddrInUse => ListenError::Taken { address, holder: port::holder(address.port()) },
         _ => ListenError::Bind { address, source },
     })
 }
