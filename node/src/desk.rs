@@ -8,9 +8,9 @@
 //! ```
 
 use crate::link::{LinkState, Whoami};
+use crate::reconcile;
 use crate::report::Statuses;
 use crate::stored::{Folder, Stored};
-use crate::reconcile;
 use crate::supervise::{Act, ActResult, Handle, UnitAct};
 use fleet_proto::{NODE_PROTOCOL, v1};
 use fleet_units::diagnostic::{Reason, did_you_mean};
@@ -234,13 +234,10 @@ impl Desk {
         }
         let until = (command.hold_until_us > 0).then_some(Timestamp(command.hold_until_us));
         let asked = self.asked(action, until);
-        Some(self.carry_out(Act {
-            unit,
-            action: asked,
-            who: command.who,
-            why: command.why,
-            no_block: command.no_block,
-        }).await)
+        Some(
+            self.carry_out(Act { unit, action: asked, who: command.who, why: command.why, no_block: command.no_block })
+                .await,
+        )
     }
 
     /// A hold that was set while this node was away. One that is known already is left alone.

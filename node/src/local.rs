@@ -37,11 +37,13 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves the socket until `shutdown`.
-pub async fn serve(listener: UnixListener, desk: Desk, shutdown: CancellationToken) -> Result<(), tonic::transport::Error> {
+pub async fn serve(
+    listener: UnixListener,
+    desk: Desk,
+    shutdown: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
     let own = rustix::process::geteuid().as_raw();
-    let allowed = move |stream: &UnixStream| {
-        stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
-    };
+    let allowed = move |stream: &UnixStream| stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
     let incoming = UnixListenerStream::new(listener).filter(move |stream| stream.as_ref().is_ok_and(allowed));
     tonic::transport::Server::builder()
         .add_service(LocalServiceServer::new(Local { desk, shutdown: shutdown.clone() }))
@@ -97,11 +99,9 @@ impl LocalService for Local {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
-    async fn local_act(
-        &self,
-        request: Request<v1::LocalActRequest>,
-    ) -> Result<Response<v1::LocalActResponse>, Status> {
-        let who = request.extensions().get::<tonic::transport::server::UdsConnectInfo>().and_then(|info| info.peer_cred);
+    async fn local_act(&self, request: Request<v1::LocalActRequest>) -> Result<Response<v1::LocalActResponse>, Status> {
+        let who =
+            request.extensions().get::<tonic::transport::server::UdsConnectInfo>().and_then(|info| info.peer_cred);
         let who = who.map_or_else(|| "local".to_owned(), |peer| format!("uid/{}", peer.uid()));
         let request = request.into_inner();
         let action = v1::UnitAction::try_from(request.action).unwrap_or_default();

@@ -108,9 +108,7 @@ pub fn ensure_identity(state: &Path, authority: &Authority, lives: &Lives) -> Re
 /// Whether the keystore holds a leaf of this authority that is not due for renewal.
 #[must_use]
 pub fn is_good(keystore: &Keystore, authority: &Authority) -> bool {
-    keystore.load().is_ok_and(|held| {
-        held.roots() == authority.roots() && system_time() < renewal::due_at(held.me())
-    })
+    keystore.load().is_ok_and(|held| held.roots() == authority.roots() && system_time() < renewal::due_at(held.me()))
 }
 
 /// Issues an operator's certificate into `keystore`, as admin, and makes it known: in the journal, or by the inbox when a

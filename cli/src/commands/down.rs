@@ -3,8 +3,8 @@
 use crate::args::App;
 use crate::error::{CommandError, CommandResult, Exit};
 use crate::local_fleet::layout::Layout;
-use fleet_server::lock::{self, Holder};
 use crate::local_fleet::setup;
+use fleet_server::lock::{self, Holder};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};

@@ -39,7 +39,9 @@ pub(crate) fn run(arguments: Arguments, app: &crate::args::App) -> CommandResult
     let state = arguments.state.unwrap_or_else(|| super::node_run::default_state(None));
     if let Ok(member) = Membership::load(&state) {
         let error = format!("{} has already joined {} as {}", state.display(), member.environment, member.name);
-        return Err(CommandError::failed(error).hint("start it: fleet node run").hint("or name another folder: --state DIR"));
+        return Err(CommandError::failed(error)
+            .hint("start it: fleet node run")
+            .hint("or name another folder: --state DIR"));
     }
     app.block_on(join(&token, &arguments.coordinator, &name, &state))?;
     let member = Membership::load(&state).map_err(CommandError::failed)?;
@@ -110,6 +112,7 @@ fn host_name() -> CommandResult<NodeName> {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let label = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
     label.parse().map_err(|error| {
-        CommandError::because(format!("the host's name {name:?} cannot be the node's"), error).hint("give one: --name NAME")
+        CommandError::because(format!("the host's name {name:?} cannot be the node's"), error)
+            .hint("give one: --name NAME")
     })
 }

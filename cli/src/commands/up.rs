@@ -6,11 +6,11 @@ use crate::commands::{events, status};
 use crate::error::{CommandError, CommandResult, Exit};
 use crate::local_fleet::keeper::{self, Keeper};
 use crate::local_fleet::layout::Layout;
-use fleet_server::lock::{self, Lock};
 use crate::local_fleet::settings::Settings;
 use crate::local_fleet::{daemon, enlist, setup};
 use crate::output::Paint;
 use fleet_proto::v1;
+use fleet_server::lock::{self, Lock};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -134,7 +134,8 @@ fn next_steps(layout: &Layout, app: &App) -> String {
     let stdout = &app.output.stdout;
     let context = layout.context_name();
     let current = crate::context::load().ok().and_then(|contexts| contexts.current);
-    let option = if current.as_deref() == Some(context.as_str()) { String::new() } else { format!(" --context {context}") };
+    let option =
+        if current.as_deref() == Some(context.as_str()) { String::new() } else { format!(" --context {context}") };
     let clone = layout.clone().display().to_string();
     let steps = [
         (format!("fleet status{option}"), "how every environment fares"),

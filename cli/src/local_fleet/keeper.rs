@@ -3,9 +3,9 @@
 use super::daemon::{Daemon, Recipe};
 use super::enlist;
 use super::layout::Layout;
-use fleet_server::lock::Lock;
 use super::settings::Settings;
 use crate::error::{CommandError, CommandResult};
+use fleet_server::lock::Lock;
 use fleet_units::ids::EnvironmentName;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -149,10 +149,5 @@ fn node_recipe(layout: &Layout, name: &str) -> Recipe {
     for (option, path) in folders {
         arguments.extend([option.to_owned(), path.to_string_lossy().into_owned()]);
     }
-    Recipe {
-        title: format!("node {name}"),
-        arguments,
-        lock: state.join("lock"),
-        log: state.join("node.log"),
-    }
+    Recipe { title: format!("node {name}"), arguments, lock: state.join("lock"), log: state.join("node.log") }
 }

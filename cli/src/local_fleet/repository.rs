@@ -17,8 +17,8 @@ pub(crate) fn create(
 ) -> CommandResult<()> {
     let failed = |error| CommandError::because(format!("cannot make the repository {}", path.display()), error);
     let head = format!("refs/heads/{}", branches[0]);
-    let bare = Repository::init_opts(path, RepositoryInitOptions::new().bare(true).initial_head(&head))
-        .map_err(failed)?;
+    let bare =
+        Repository::init_opts(path, RepositoryInitOptions::new().bare(true).initial_head(&head)).map_err(failed)?;
     let start = match from {
         Some(from) => copy(&bare, from)?,
         None => commit_files(&bare, files).map_err(failed)?,
@@ -42,8 +42,7 @@ fn copy(bare: &Repository, from: &Path) -> CommandResult<Oid> {
     let mut options = FetchOptions::new();
     remote.fetch(&["+refs/heads/*:refs/heads/*"], Some(&mut options), None).map_err(failed)?;
     // A detached HEAD is on no branch, so it was not fetched.
-    bare.find_commit(head)
-        .map_err(|error| failed(error).hint("check out one of its branches first"))?;
+    bare.find_commit(head).map_err(|error| failed(error).hint("check out one of its branches first"))?;
     Ok(head)
 }
 

@@ -4,8 +4,8 @@ use super::layout::Layout;
 use super::repository;
 use super::settings::Settings;
 use crate::context::{self, Context};
-use crate::example_fleet::{self, ENVIRONMENTS};
 use crate::error::{CommandError, CommandResult};
+use crate::example_fleet::{self, ENVIRONMENTS};
 use fleet_certs::authority::Authority;
 use fleet_certs::keystore::Keystore;
 use fleet_server::config::Config;
@@ -64,12 +64,7 @@ fn ensure_operator(server: &Path, config: &Config, keystore: &Keystore) -> Comma
 }
 
 fn server_config(settings: &Settings) -> Config {
-    Config {
-        listen: settings.listen,
-        enroll: Some(settings.enroll),
-        http: Some(settings.http),
-        ..Config::default()
-    }
+    Config { listen: settings.listen, enroll: Some(settings.enroll), http: Some(settings.http), ..Config::default() }
 }
 
 fn make_repository(bare: &Path, config: &Config, from: Option<&Path>) -> CommandResult<()> {
@@ -84,8 +79,7 @@ fn make_repository(bare: &Path, config: &Config, from: Option<&Path>) -> Command
     let new = bare.with_extension("new");
     let _ = std::fs::remove_dir_all(&new);
     repository::create(&new, &branches, from, &files)?;
-    std::fs::rename(&new, bare)
-        .map_err(|error| CommandError::because(format!("cannot make {}", bare.display()), error))
+    std::fs::rename(&new, bare).map_err(|error| CommandError::because(format!("cannot make {}", bare.display()), error))
 }
 
 /// The sample's usual ports where they are free, else others.
@@ -114,7 +108,8 @@ fn write_policy(path: &Path) -> CommandResult<()> {
     if path.exists() {
         return Ok(());
     }
-    std::fs::write(path, POLICY).map_err(|error| CommandError::because(format!("cannot write {}", path.display()), error))
+    std::fs::write(path, POLICY)
+        .map_err(|error| CommandError::because(format!("cannot write {}", path.display()), error))
 }
 
 fn make(folder: &Path, mode: u32) -> CommandResult<()> {

@@ -39,10 +39,7 @@ impl Fetcher {
     }
 
     /// The bundles with these digests; each is checked against its digest.
-    pub(super) async fn bundles(
-        &mut self,
-        digests: &[UnitDigest],
-    ) -> Result<Vec<(UnitDigest, Arc<Bundle>)>, Refusal> {
+    pub(super) async fn bundles(&mut self, digests: &[UnitDigest]) -> Result<Vec<(UnitDigest, Arc<Bundle>)>, Refusal> {
         let digests = digests.iter().map(|digest| digest.as_bytes().to_vec().into()).collect();
         let mut chunks = self.client.fetch_bundles(v1::FetchBundlesRequest { digests }).await?.into_inner();
         let mut bundles = Vec::new();

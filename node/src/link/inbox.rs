@@ -128,10 +128,7 @@ fn inline(
         node: whoami.node.clone(),
         epoch: Epoch(notice.epoch),
         generation: Generation(notice.generation),
-        revision: notice
-            .revision
-            .parse()
-            .map_err(|source| WireError::Id { field: "Notice.revision", source })?,
+        revision: notice.revision.parse().map_err(|source| WireError::Id { field: "Notice.revision", source })?,
         units,
     };
     Ok(Some((assignment, bundles)))

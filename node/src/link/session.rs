@@ -37,7 +37,8 @@ pub(super) async fn serve(
     let hello = v1::NodeMessage { message: Some(FromNode::Hello(desk.hello())) };
     outbox.send(hello).await.expect("the receiver is held below");
     let inbound = client.control(ReceiverStream::new(messages)).await?.into_inner();
-    let mut session = Session { desk, outbox, fetcher: Fetcher::new(client), inbound };
+    let reporter = Reporter::default();
+    let mut session = Session { desk, outbox, fetcher: Fetcher::new(client), inbound, reporter };
     session.converse(shutdown, welcomed).await
 }
 
@@ -46,13 +47,13 @@ struct Session<'a> {
     outbox: mpsc::Sender<v1::NodeMessage>,
     fetcher: Fetcher,
     inbound: Streaming<v1::CoordinatorMessage>,
+    reporter: Reporter,
 }
 
 impl Session<'_> {
     async fn converse(&mut self, shutdown: &CancellationToken, welcomed: impl FnOnce()) -> Result<(), Status> {
         let mut welcomed = Some(welcomed);
         let mut statuses = self.desk.statuses();
-        let mut reporter = Reporter::default();
         statuses.mark_changed();
         loop {
             tokio::select! {
@@ -70,13 +71,20 @@ impl Session<'_> {
                 changed = statuses.changed() => {
                     changed.map_err(|_| Status::cancelled("the agent is stopping"))?;
                     tokio::time::sleep(COALESCE).await;
-                    let now = statuses.borrow_and_update().clone();
-                    for report in reporter.report(&now) {
-                        self.say(FromNode::Status(report)).await?;
-                    }
+                    statuses.borrow_and_update();
+                    self.report().await?;
                 }
             }
         }
+    }
+
+    /// Tells what changed since the last report.
+    async fn report(&mut self) -> Result<(), Status> {
+        let now = self.desk.statuses().borrow().clone();
+        for report in self.reporter.report(&now) {
+            self.say(FromNode::Status(report)).await?;
+        }
+        Ok(())
     }
 
     async fn say(&self, message: FromNode) -> Result<(), Status> {
@@ -89,6 +97,8 @@ impl Session<'_> {
             Some(FromCoordinator::Welcome(welcome)) => self.desk.welcomed(&welcome),
             Some(FromCoordinator::Notice(notice)) => {
                 let applied = self.take(notice).await;
+                // First what the units do about it: whoever hears that it is applied must not see their old state.
+                self.report().await?;
                 self.say(FromNode::Applied(applied)).await?;
             }
             Some(FromCoordinator::Command(command)) => self.command(command),

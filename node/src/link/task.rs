@@ -24,12 +24,8 @@ pub enum LinkState {
 }
 
 /// Stays connected until `shutdown`. `connect` makes one channel; its error is for people.
-pub async fn run<C>(
-    desk: Desk,
-    connect: impl Fn() -> C,
-    state: watch::Sender<LinkState>,
-    shutdown: CancellationToken,
-) where
+pub async fn run<C>(desk: Desk, connect: impl Fn() -> C, state: watch::Sender<LinkState>, shutdown: CancellationToken)
+where
     C: Future<Output = Result<Channel, String>>,
 {
     let mut backoff = Backoff::default();

@@ -116,9 +116,8 @@ impl OperatorService for OperatorApi {
         let request = request.into_inner();
         self.fleet.view(some(request.environment.clone())).await?;
         let (kept, live) = self.fleet.events().await?;
-        let wanted = move |event: &v1::Event| {
-            request.environment.is_empty() || event.environment == request.environment
-        };
+        let wanted =
+            move |event: &v1::Event| request.environment.is_empty() || event.environment == request.environment;
         let past = tokio_stream::iter(kept.into_iter().filter(wanted.clone()).map(Ok).collect::<Vec<_>>());
         if !request.follow {
             return Ok(Response::new(Box::pin(past)));

@@ -53,8 +53,9 @@ pub fn own(authority: Arc<Authority>, lives: Lives) -> impl Fn(Vec<u8>) -> Signe
 }
 
 fn sign(authority: &Authority, lives: &Lives, identity: &Identity, request: &[u8]) -> Result<Issued, Status> {
-    let request = CheckedRequest::parse(request)
-        .map_err(|error| Status::invalid_argument(format!("the request cannot be used: {}", crate::error_chain(&error))))?;
+    let request = CheckedRequest::parse(request).map_err(|error| {
+        Status::invalid_argument(format!("the request cannot be used: {}", crate::error_chain(&error)))
+    })?;
     authority
         .sign(&request, identity, lives.of(identity), system_time())
         .map_err(|error| Status::internal(crate::error_chain(&error)))

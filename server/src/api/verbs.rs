@@ -1,8 +1,8 @@
 //! The git verbs: plan, promote, rollback, history. Each proposes first; the proposal's plan has an id that can be
 //! enforced; only then a commit is made.
 
-use super::operator::{OperatorApi, node_plans};
 use super::not_found;
+use super::operator::{OperatorApi, node_plans};
 use crate::reconcile::EnvironmentPlan;
 use crate::source::{Accepted, Act, Proposed, Refusal, Source, SourceError};
 use fleet_proto::v1;
@@ -194,8 +194,7 @@ impl OperatorApi {
         self.look.now().await;
         let environment = self.known(&request.environment)?;
         let limit = if request.limit == 0 { HISTORY } else { request.limit as usize };
-        let entries =
-            self.git(move |source| source.history(&environment, limit)).await?.map_err(unreadable)?;
+        let entries = self.git(move |source| source.history(&environment, limit)).await?.map_err(unreadable)?;
         let entry = |entry: crate::source::HistoryEntry| v1::HistoryEntry {
             revision: entry.record.head.to_string(),
             kind: entry.record.kind.as_str().to_owned(),
@@ -210,10 +209,7 @@ impl OperatorApi {
         Ok(v1::HistoryResponse { entries: entries.into_iter().map(entry).collect() })
     }
 
-    async fn git<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Source) -> R + Send + 'static,
-    ) -> Result<R, Status> {
+    async fn git<R: Send + 'static>(&self, work: impl FnOnce(&mut Source) -> R + Send + 'static) -> Result<R, Status> {
         self.source.run(work).await.map_err(unreadable)
     }
 

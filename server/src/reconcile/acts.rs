@@ -87,13 +87,7 @@ impl Acts {
 }
 
 fn failed(node: &NodeName, unit: &UnitName, why: &str) -> v1::ActionResult {
-    v1::ActionResult {
-        node: node.to_string(),
-        unit: unit.to_string(),
-        ok: false,
-        error: why.to_owned(),
-        status: None,
-    }
+    v1::ActionResult { node: node.to_string(), unit: unit.to_string(), ok: false, error: why.to_owned(), status: None }
 }
 
 impl Task {
@@ -158,7 +152,9 @@ impl Task {
                 Some(Err(_)) => self.acts.arrived(id, failed(&node, &unit, "too many commands wait for this node")),
                 None => {
                     let why = match act.action {
-                        v1::UnitAction::Stop => "the node is not connected; the hold is recorded and reaches it when it is back",
+                        v1::UnitAction::Stop => {
+                            "the node is not connected; the hold is recorded and reaches it when it is back"
+                        }
                         _ => "the node is not connected; on its host, `fleet node` works without the coordinator",
                     };
                     self.acts.arrived(id, failed(&node, &unit, why));

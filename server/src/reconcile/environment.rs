@@ -73,7 +73,8 @@ impl Environment {
 
     /// What was known of unit revisions before this life of the coordinator: from the stored assignments.
     pub fn remember(&mut self, nodes: &Nodes) {
-        let stored = nodes.values().filter(|node| node.environment == self.name).filter_map(|node| node.assignment.as_ref());
+        let stored =
+            nodes.values().filter(|node| node.environment == self.name).filter_map(|node| node.assignment.as_ref());
         for (unit, entry) in stored.flat_map(|assignment| assignment.units.iter()) {
             self.unit_revisions.insert(unit.clone(), (entry.digest, entry.revision.clone()));
         }
@@ -83,10 +84,7 @@ impl Environment {
     pub fn accept(&mut self, head: Head, nodes: &Nodes) {
         let changed = self.changed_units(&head.fleet);
         let total = nodes.values().filter(|node| node.environment == self.name).count();
-        self.policy = RolloutPolicy::strictest(
-            changed.iter().map(|unit| &head.fleet.units[unit].spec.fleet),
-            total,
-        );
+        self.policy = RolloutPolicy::strictest(changed.iter().map(|unit| &head.fleet.units[unit].spec.fleet), total);
         for unit in changed {
             let digest = head.fleet.units[&unit].digest;
             self.unit_revisions.insert(unit, (digest, head.revision.clone()));
@@ -220,7 +218,10 @@ impl Environment {
             desired_revision: self.head.as_ref().map(|head| head.revision.clone()),
             running_revision: self.running.clone(),
             state,
-            reasons: reasons.into_iter().chain(self.step.waiting.iter().map(|(node, why)| format!("{node}: {why}"))).collect(),
+            reasons: reasons
+                .into_iter()
+                .chain(self.step.waiting.iter().map(|(node, why)| format!("{node}: {why}")))
+                .collect(),
             branch_state: self.branch_state,
             nodes: NodeCounts {
                 total: count(own().count()),

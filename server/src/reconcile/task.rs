@@ -416,7 +416,8 @@ impl Task {
         let now = (self.clocks.wall)();
         let mut moved: BTreeSet<EnvironmentName> = BTreeSet::new();
         let mut batch = Batch::default();
-        let gone: Vec<NodeName> = self.nodes.keys().filter(|name| !journal.nodes.contains_key(*name)).cloned().collect();
+        let gone: Vec<NodeName> =
+            self.nodes.keys().filter(|name| !journal.nodes.contains_key(*name)).cloned().collect();
         for name in gone {
             // Dropping the node ends its offers, and so its session.
             let node = self.nodes.remove(&name).expect("listed above");

@@ -17,7 +17,12 @@ impl Source {
                 Ok(Some(revision(commit.id())))
             }
             // What is no id and no name, or could be several.
-            Err(error) if matches!(error.code(), git2::ErrorCode::NotFound | git2::ErrorCode::InvalidSpec | git2::ErrorCode::Ambiguous) => {
+            Err(error)
+                if matches!(
+                    error.code(),
+                    git2::ErrorCode::NotFound | git2::ErrorCode::InvalidSpec | git2::ErrorCode::Ambiguous
+                ) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(reading(text)(error)),

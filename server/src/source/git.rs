@@ -89,6 +89,11 @@ fn forget_the_machine() {
         }
         // SAFETY: as above.
         let _ = unsafe { git2::opts::set_verify_owner_validation(false) };
+        // What refs of ours name must be on disk before the ref is. git2 has no function for it, and the setting in the
+        // repository (core.fsyncObjectFiles) is one that git warns of at each push.
+        let option = libgit2_sys::GIT_OPT_ENABLE_FSYNC_GITDIR as std::ffi::c_int;
+        // SAFETY: as above; this option takes one int.
+        let _ = unsafe { libgit2_sys::git_libgit2_opts(option, 1 as std::ffi::c_int) };
     });
 }
 
@@ -137,9 +142,9 @@ impl Git {
     fn configure(&self) -> Result<bool, git2::Error> {
         let mut config = self.repo.config()?;
         let mut changed = false;
-        // What refs of ours name must be on disk before the ref is.
-        if !config.get_bool("core.fsyncObjectFiles").unwrap_or(false) {
-            config.set_bool("core.fsyncObjectFiles", true)?;
+        // What is pushed by plain git must be on disk before its ref is, too; git leaves loose objects to the kernel.
+        if config.get_string("core.fsync").ok().as_deref() != Some("committed,reference") {
+            config.set_str("core.fsync", "committed,reference")?;
             changed = true;
         }
         // Plain git pushes by path: it must neither show nor move the refs that hold our decisions.
