@@ -113,12 +113,14 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
 
+    let metrics = Arc::new(Metrics::new());
     let (converged, to_record) = mpsc::channel(CONVERGED);
     let start = reconcile::Start {
         chain: config.chain(),
         store: store.clone(),
         journal: journal.clone(),
         converged,
+        metrics: metrics.clone(),
         epoch: journal.state().epoch,
         clocks: Clocks { wall: system_time, monotonic },
     };
@@ -129,7 +131,6 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
     tasks.spawn(branches.run(watcher, shutdown.clone()));
     look.now().await;
 
-    let metrics = Arc::new(Metrics::new());
     let node_api = NodeApi {
         fleet: fleet.clone(),
         logs: logs.clone(),
@@ -166,7 +167,7 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
         .register_encoded_file_descriptor_set(fleet_proto::FILE_DESCRIPTOR_SET)
         .build_v1()
         .expect("the descriptors are those the services were generated from");
-    let router = listen::main_router(node_api, operator_api, AuthLayer::new(journal.clone()))
+    let router = listen::main_router(node_api, operator_api, AuthLayer::new(journal.clone()).counting(metrics.clone()))
         .add_service(health_service)
         .add_service(reflection);
     let stop = shutdown.clone();

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
@@ -50,7 +51,7 @@ impl Daemon {
     /// Takes over the daemon that already runs, or starts it.
     pub(crate) fn start(recipe: Recipe) -> io::Result<Daemon> {
         let running = match lock::holder(&recipe.lock)? {
-            Some(Holder { pid, pidfd }) => Running { pid, pidfd: AsyncFd::new(pidfd)?, child: None },
+            Some(Holder { pid, pidfd }) => Running { pid, pidfd: watched(pidfd)?, child: None },
             None => Self::spawn(&recipe)?,
         };
         Ok(Daemon { recipe, running, started: Instant::now() })
@@ -70,7 +71,7 @@ impl Daemon {
             .spawn()?;
         let pid = Pid::from_child(&child);
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Running { pid: child.id(), pidfd: AsyncFd::new(pidfd)?, child: Some(child) })
+        Ok(Running { pid: child.id(), pidfd: watched(pidfd)?, child: Some(child) })
     }
 
     /// Its process id.
@@ -115,6 +116,11 @@ impl Daemon {
         self.ended().await;
         false
     }
+}
+
+fn watched(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an OwnedFd keeps its descriptor open and the same until it is dropped, which is after it is deregistered.
+    unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.map_err(Into::into)
 }
 
 /// This binary, also when the file was replaced since the start.

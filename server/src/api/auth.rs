@@ -4,6 +4,7 @@
 //! Handlers find the caller in the request's extensions as [`PeerIdentity`] and [`Caller`]; node messages have no field
 //! for a node's name, so a node cannot speak for another.
 
+use crate::http::Metrics;
 use crate::journal::{Journal, JournalState, Role};
 use crate::listen::Connection;
 use fleet_certs::identity::Identity;
@@ -14,8 +15,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 /// Who a rule lets in.
@@ -152,17 +153,53 @@ fn explain(rule: &Rule, peer: &PeerIdentity, state: &JournalState) -> String {
     format!("{who} may not call {method}: {wanted}")
 }
 
+/// The code an answer begins with; a stream that fails later has begun well.
+fn answered_code(answer: &http::Response<Body>) -> &'static str {
+    let status = answer.headers().get("grpc-status").map(|status| Code::from_bytes(status.as_bytes()));
+    code_name(status.unwrap_or(Code::Ok))
+}
+
+/// The code's name in kebab case.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "ok",
+        Code::Cancelled => "cancelled",
+        Code::Unknown => "unknown",
+        Code::InvalidArgument => "invalid-argument",
+        Code::DeadlineExceeded => "deadline-exceeded",
+        Code::NotFound => "not-found",
+        Code::AlreadyExists => "already-exists",
+        Code::PermissionDenied => "permission-denied",
+        Code::ResourceExhausted => "resource-exhausted",
+        Code::FailedPrecondition => "failed-precondition",
+        Code::Aborted => "aborted",
+        Code::OutOfRange => "out-of-range",
+        Code::Unimplemented => "unimplemented",
+        Code::Internal => "internal",
+        Code::Unavailable => "unavailable",
+        Code::DataLoss => "data-loss",
+        Code::Unauthenticated => "unauthenticated",
+    }
+}
+
 /// Puts the table in front of everything a listener serves.
 #[derive(Clone, Debug)]
 pub struct AuthLayer {
     journal: Journal,
+    metrics: Arc<Metrics>,
 }
 
 impl AuthLayer {
     /// Roles and revocations come from `journal`, as they are when a call arrives.
     #[must_use]
     pub fn new(journal: Journal) -> AuthLayer {
-        AuthLayer { journal }
+        AuthLayer { journal, metrics: Arc::default() }
+    }
+
+    /// The same layer, counting its answers in `metrics`.
+    #[must_use]
+    pub fn counting(self, metrics: Arc<Metrics>) -> AuthLayer {
+        AuthLayer { metrics, ..self }
     }
 }
 
@@ -170,7 +207,7 @@ impl<S> Layer<S> for AuthLayer {
     type Service = Auth<S>;
 
     fn layer(&self, inner: S) -> Auth<S> {
-        Auth { inner, journal: self.journal.clone() }
+        Auth { inner, journal: self.journal.clone(), metrics: Arc::clone(&self.metrics) }
     }
 }
 
@@ -179,6 +216,7 @@ impl<S> Layer<S> for AuthLayer {
 pub struct Auth<S> {
     inner: S,
     journal: Journal,
+    metrics: Arc<Metrics>,
 }
 
 type Answer<E> = Pin<Box<dyn Future<Output = Result<http::Response<Body>, E>> + Send>>;
@@ -205,6 +243,8 @@ where
             Err(status) => {
                 let peer = peer.map(|peer| peer.identity.to_string());
                 tracing::warn!(peer, path = request.uri().path(), reason = status.message(), "denied a call");
+                // Not by the path that was asked for: whoever asks could fill the memory with labels.
+                self.metrics.answered("denied", code_name(status.code()));
                 return Box::pin(async move { Ok(status.into_http()) });
             }
         };
@@ -213,13 +253,20 @@ where
             request.extensions_mut().insert(peer);
         }
         let answer = self.inner.call(request);
-        match rule.within {
-            None => Box::pin(answer),
-            Some(limit) => Box::pin(async move {
-                let late =
-                    || Ok(Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs())).into_http());
-                tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| late())
-            }),
-        }
+        let metrics = Arc::clone(&self.metrics);
+        Box::pin(async move {
+            let answer = match rule.within {
+                None => answer.await,
+                Some(limit) => {
+                    let late =
+                        || Ok(Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs())).into_http());
+                    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| late())
+                }
+            };
+            if let Ok(answer) = &answer {
+                metrics.answered(rule.path.trim_start_matches('/'), answered_code(answer));
+            }
+            answer
+        })
     }
 }

@@ -13,7 +13,7 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
 /// The label of what belongs to one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,11 +50,7 @@ pub struct Metrics {
     pub commits_accepted: Family<InEnvironment, Counter>,
     /// Branch heads rejected.
     pub commits_rejected: Family<InEnvironment, Counter>,
-    /// Bytes of log frames stored.
-    pub log_bytes: Counter,
-    /// Log lines stored.
-    pub log_lines: Counter,
-    /// Calls of fsync and fdatasync, by store, journal and log store.
+    /// Waits for the disk by the store.
     pub fsyncs: Counter,
     /// Requests answered.
     pub requests: Family<Answered, Counter>,
@@ -79,9 +75,7 @@ impl Metrics {
         registry.register("assignments_sent", "Assignments sent to nodes", metrics.assignments_sent.clone());
         registry.register("commits_accepted", "Branch heads accepted", metrics.commits_accepted.clone());
         registry.register("commits_rejected", "Branch heads rejected", metrics.commits_rejected.clone());
-        registry.register_with_unit("log", "Bytes of log frames stored", Unit::Bytes, metrics.log_bytes.clone());
-        registry.register("log_lines", "Log lines stored", metrics.log_lines.clone());
-        registry.register("fsyncs", "Waits for the disk", metrics.fsyncs.clone());
+        registry.register("fsyncs", "Waits of the store for the disk", metrics.fsyncs.clone());
         registry.register("requests", "Requests answered, by RPC and gRPC code", metrics.requests.clone());
         metrics.registry = registry;
         metrics

@@ -79,13 +79,11 @@ async fn metrics_are_openmetrics_text() {
     let served = serve().await;
     served.metrics.commits_accepted.get_or_create(&InEnvironment { environment: "test".into() }).inc();
     served.metrics.answered("fleet.v1.Operator/Status", "ok");
-    served.metrics.log_bytes.inc_by(7);
     let (_, headers, body) = get(served.address, "/metrics").await;
     assert!(headers.contains("application/openmetrics-text"), "{headers}");
     for line in [
         "fleet_commits_accepted_total{environment=\"test\"} 1",
         "fleet_requests_total{rpc=\"fleet.v1.Operator/Status\",code=\"ok\"} 1",
-        "fleet_log_bytes_total 7",
         "fleet_connected_nodes{environment=\"test\"} 2",
         "fleet_environment_state{environment=\"test\",state=\"empty\"} 1",
         "fleet_environment_state{environment=\"test\",state=\"converged\"} 0",

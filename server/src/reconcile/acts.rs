@@ -145,11 +145,11 @@ impl Task {
                 hold: None,
             };
             let link = self.nodes.get(&node).and_then(|node| node.link.as_ref());
-            match link.map(|link| link.commands.try_send(command)) {
-                Some(Ok(())) => {
+            match link.map(|link| link.commands.try_send(command).is_ok()) {
+                Some(true) => {
                     self.acts.waiting.insert(command_id, Waiting { act: id, node, unit });
                 }
-                Some(Err(_)) => self.acts.arrived(id, failed(&node, &unit, "too many commands wait for this node")),
+                Some(false) => self.acts.arrived(id, failed(&node, &unit, "too many commands wait for this node")),
                 None => {
                     let why = match act.action {
                         v1::UnitAction::Stop => {

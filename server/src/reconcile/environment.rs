@@ -2,6 +2,7 @@
 
 use super::node::Node;
 use fleet_units::assignment::AssignedUnit;
+use fleet_units::diagnostic::Reason;
 use fleet_units::fleet::FleetSpec;
 use fleet_units::ids::{EnvironmentName, NodeName, Revision, UnitDigest, UnitName};
 use fleet_units::rollout::{self, NodeProgress, RolloutPolicy, RolloutStep};
@@ -14,34 +15,34 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Every node of the fleet, by name.
-pub type Nodes = BTreeMap<NodeName, Node>;
+pub(super) type Nodes = BTreeMap<NodeName, Node>;
 
 /// An accepted revision and what it means.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub(super) struct Head {
     /// The commit.
-    pub revision: Revision,
+    pub(super) revision: Revision,
     /// The desired state.
-    pub fleet: Arc<FleetSpec>,
+    pub(super) fleet: Arc<FleetSpec>,
 }
 
 /// One environment.
 #[derive(Debug)]
-pub struct Environment {
+pub(super) struct Environment {
     /// Its name.
-    pub name: EnvironmentName,
+    pub(super) name: EnvironmentName,
     /// The branch it follows.
-    pub branch: String,
+    pub(super) branch: String,
     /// Last accepted head.
-    pub head: Option<Head>,
+    pub(super) head: Option<Head>,
     /// Newest revision that every connected node applied.
-    pub running: Option<Revision>,
+    pub(super) running: Option<Revision>,
     /// How the branch stands.
-    pub branch_state: BranchState,
+    pub(super) branch_state: BranchState,
     /// The branch's head, if it was not accepted.
-    pub rejected: Option<Rejected>,
+    pub(super) rejected: Option<Rejected>,
     /// The head whose convergence was recorded.
-    pub recorded: Option<Revision>,
+    pub(super) recorded: Option<Revision>,
     unit_revisions: BTreeMap<UnitName, (UnitDigest, Revision)>,
     target: Assignments,
     unplaced: Vec<Unplaced>,
@@ -53,7 +54,7 @@ pub struct Environment {
 impl Environment {
     /// An environment that has no accepted revision yet.
     #[must_use]
-    pub fn new(name: EnvironmentName, branch: String) -> Environment {
+    pub(super) fn new(name: EnvironmentName, branch: String) -> Environment {
         Environment {
             name,
             branch,
@@ -72,7 +73,7 @@ impl Environment {
     }
 
     /// What was known of unit revisions before this life of the coordinator: from the stored assignments.
-    pub fn remember(&mut self, nodes: &Nodes) {
+    pub(super) fn remember(&mut self, nodes: &Nodes) {
         let stored =
             nodes.values().filter(|node| node.environment == self.name).filter_map(|node| node.assignment.as_ref());
         for (unit, entry) in stored.flat_map(|assignment| assignment.units.iter()) {
@@ -81,7 +82,7 @@ impl Environment {
     }
 
     /// Makes `head` what the environment shall run, and begins its rollout.
-    pub fn accept(&mut self, head: Head, nodes: &Nodes) {
+    pub(super) fn accept(&mut self, head: Head, nodes: &Nodes) {
         let changed = self.changed_units(&head.fleet);
         let total = nodes.values().filter(|node| node.environment == self.name).count();
         self.policy = RolloutPolicy::strictest(changed.iter().map(|unit| &head.fleet.units[unit].spec.fleet), total);
@@ -103,7 +104,7 @@ impl Environment {
     }
 
     /// Places every unit again: after a new head, and when nodes or labels changed.
-    pub fn place(&mut self, nodes: &Nodes) {
+    pub(super) fn place(&mut self, nodes: &Nodes) {
         let Some(head) = &self.head else { return };
         let scheduled = schedule(&head.fleet, &self.inventory(nodes), &self.target);
         self.target = scheduled.assignments;
@@ -121,7 +122,7 @@ impl Environment {
 
     /// Where `fleet` would run if it were this environment's desired state now.
     #[must_use]
-    pub fn preview(&self, fleet: &FleetSpec, nodes: &Nodes) -> Assignments {
+    pub(super) fn preview(&self, fleet: &FleetSpec, nodes: &Nodes) -> Assignments {
         schedule(fleet, &self.inventory(nodes), &self.target).assignments
     }
 
@@ -135,7 +136,7 @@ impl Environment {
 
     /// Looks at every node and decides which get the new revision now. The caller offers it to them, by
     /// [`Environment::assigned`], and calls [`Environment::released`].
-    pub fn advance(&mut self, nodes: &Nodes, now: Moment) -> Vec<NodeName> {
+    pub(super) fn advance(&mut self, nodes: &Nodes, now: Moment) -> Vec<NodeName> {
         let policy = self.policy;
         for (name, progress) in &mut self.progress {
             let Some(node) = nodes.get(name) else { continue };
@@ -171,13 +172,13 @@ impl Environment {
 
     /// Whether what `node` holds differs from what it shall run.
     #[must_use]
-    pub fn changes(&self, node: &NodeName) -> bool {
+    pub(super) fn changes(&self, node: &NodeName) -> bool {
         self.progress.get(node).is_some_and(|progress| progress.changes)
     }
 
     /// What `node` shall run.
     #[must_use]
-    pub fn assigned(&self, node: &NodeName) -> BTreeMap<UnitName, AssignedUnit> {
+    pub(super) fn assigned(&self, node: &NodeName) -> BTreeMap<UnitName, AssignedUnit> {
         let wanted = self.target.get(node).into_iter().flatten();
         let entry = |(unit, digest): (&UnitName, &UnitDigest)| {
             let revision = self.unit_revisions.get(unit)?.1.clone();
@@ -188,19 +189,13 @@ impl Environment {
 
     /// When to look again though nothing was heard.
     #[must_use]
-    pub fn wake(&self) -> Option<Moment> {
+    pub(super) fn wake(&self) -> Option<Moment> {
         self.step.wake
-    }
-
-    /// Why each unit has too few nodes.
-    #[must_use]
-    pub fn unplaced(&self) -> &[Unplaced] {
-        &self.unplaced
     }
 
     /// The environment as an operator sees it.
     #[must_use]
-    pub fn view(&self, nodes: &Nodes) -> EnvironmentView {
+    pub(super) fn view(&self, nodes: &Nodes) -> EnvironmentView {
         let own = || nodes.iter().filter(|(_, node)| node.environment == self.name);
         let units: Vec<UnitView> = own().flat_map(|(name, node)| unit_views(name, node)).collect();
         let lost = own().filter(|(_, node)| node.link.is_none() && node.assignment.is_some()).count();
@@ -220,6 +215,7 @@ impl Environment {
             state,
             reasons: reasons
                 .into_iter()
+                .chain(self.unplaced.iter().flat_map(why_unplaced))
                 .chain(self.step.waiting.iter().map(|(node, why)| format!("{node}: {why}")))
                 .collect(),
             branch_state: self.branch_state,
@@ -231,6 +227,12 @@ impl Environment {
             rejected: self.rejected.clone(),
         }
     }
+}
+
+/// A line for each node that does not take the unit, and why.
+fn why_unplaced(unplaced: &Unplaced) -> Vec<String> {
+    let line = |(node, why): (&NodeName, &Reason)| format!("{} is not on {node}: {why}", unplaced.unit);
+    unplaced.reasons.iter().map(line).collect()
 }
 
 /// What `node` was last offered, as placement writes it.

@@ -11,7 +11,7 @@ const LAG: usize = 1024;
 
 /// The last events, and a channel for the next.
 #[derive(Debug)]
-pub struct Events {
+pub(super) struct Events {
     kept: VecDeque<Event>,
     channel: broadcast::Sender<Event>,
 }
@@ -24,7 +24,7 @@ impl Default for Events {
 
 impl Events {
     /// Tells and keeps one event.
-    pub fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: Event) {
         tracing::info!(
             kind = event.kind,
             environment = event.environment,
@@ -44,7 +44,7 @@ impl Events {
 
     /// What is kept, oldest first, and the channel for what follows.
     #[must_use]
-    pub fn listen(&self) -> (Vec<Event>, broadcast::Receiver<Event>) {
+    pub(super) fn listen(&self) -> (Vec<Event>, broadcast::Receiver<Event>) {
         (self.kept.iter().cloned().collect(), self.channel.subscribe())
     }
 }

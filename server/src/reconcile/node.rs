@@ -15,45 +15,45 @@ use tokio::sync::{mpsc, watch};
 
 /// A node's live connection.
 #[derive(Debug)]
-pub struct Link {
+pub(super) struct Link {
     /// Tells it from an older or newer one of the same node.
-    pub session: u64,
+    pub(super) session: u64,
     /// Commands to it.
-    pub commands: mpsc::Sender<v1::Command>,
+    pub(super) commands: mpsc::Sender<v1::Command>,
 }
 
 /// One node as the coordinator knows it now.
 #[derive(Debug)]
-pub struct Node {
+pub(super) struct Node {
     /// Its environment, by its certificate.
-    pub environment: EnvironmentName,
+    pub(super) environment: EnvironmentName,
     /// The coordinator's labels.
-    pub labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
     /// The node's own facts.
-    pub facts: BTreeMap<String, String>,
+    pub(super) facts: BTreeMap<String, String>,
     /// The version of its agent.
-    pub agent_version: String,
+    pub(super) agent_version: String,
     /// Its connection, if it has one.
-    pub link: Option<Link>,
+    pub(super) link: Option<Link>,
     /// Since when it is connected, or is not.
-    pub since: Timestamp,
+    pub(super) since: Timestamp,
     /// What it was offered last; kept over restarts of the coordinator.
-    pub assignment: Option<Arc<NodeAssignment>>,
+    pub(super) assignment: Option<Arc<NodeAssignment>>,
     /// The epoch and generation it acts on.
-    pub applied: Option<(Epoch, Generation)>,
+    pub(super) applied: Option<(Epoch, Generation)>,
     /// Why it refused the last offer.
-    pub refused: Option<Reason>,
+    pub(super) refused: Option<Reason>,
     /// Units it does not run though assigned.
-    pub refusals: BTreeMap<UnitName, Reason>,
+    pub(super) refusals: BTreeMap<UnitName, Reason>,
     /// What it last told of its units.
-    pub statuses: BTreeMap<UnitName, UnitStatus>,
+    pub(super) statuses: BTreeMap<UnitName, UnitStatus>,
     offers: watch::Sender<Option<Offer>>,
 }
 
 impl Node {
     /// A node that was never seen.
     #[must_use]
-    pub fn new(environment: EnvironmentName, now: Timestamp) -> Node {
+    pub(super) fn new(environment: EnvironmentName, now: Timestamp) -> Node {
         Node {
             environment,
             labels: BTreeMap::new(),
@@ -72,7 +72,7 @@ impl Node {
 
     /// What placement looks at.
     #[must_use]
-    pub fn placement_facts(&self) -> NodeFacts {
+    pub(super) fn placement_facts(&self) -> NodeFacts {
         NodeFacts {
             environment: self.environment.clone(),
             labels: self.labels.clone(),
@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// Offers it what `offer` says; whoever is connected is told.
-    pub fn offer(&mut self, offer: Offer) {
+    pub(super) fn offer(&mut self, offer: Offer) {
         self.assignment = Some(offer.assignment.clone());
         self.refused = None;
         self.offers.send_replace(Some(offer));
@@ -90,25 +90,25 @@ impl Node {
 
     /// The offer as it stands, and all that follow.
     #[must_use]
-    pub fn offers(&self) -> watch::Receiver<Option<Offer>> {
+    pub(super) fn offers(&self) -> watch::Receiver<Option<Offer>> {
         self.offers.subscribe()
     }
 
     /// The latest offer of this life of the coordinator.
     #[must_use]
-    pub fn latest_offer(&self) -> Option<Offer> {
+    pub(super) fn latest_offer(&self) -> Option<Offer> {
         self.offers.borrow().clone()
     }
 
     /// Whether it acts on what it was offered last.
     #[must_use]
-    pub fn has_applied(&self) -> bool {
+    pub(super) fn has_applied(&self) -> bool {
         self.assignment.as_ref().is_some_and(|offered| self.applied == Some((offered.epoch, offered.generation)))
     }
 
     /// Whether it acts on the offer and every unit is as it should be.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         let assigned = self.assignment.iter().flat_map(|offered| offered.units.iter());
         self.has_applied()
             && self.refusals.is_empty()
@@ -122,7 +122,7 @@ impl Node {
     }
 
     /// Takes in one report.
-    pub fn report(&mut self, report: v1::StatusReport) -> Vec<Transition> {
+    pub(super) fn report(&mut self, report: v1::StatusReport) -> Vec<Transition> {
         if report.complete {
             let named: Vec<&str> = report.units.iter().map(|unit| unit.unit.as_str()).collect();
             // A complete list may come in several parts; the rest follows at once, so stale ones go by name only.
@@ -155,15 +155,15 @@ impl Node {
 
 /// A unit whose public state changed.
 #[derive(Debug)]
-pub struct Transition {
+pub(super) struct Transition {
     /// As it is now.
-    pub now: UnitStatus,
+    pub(super) now: UnitStatus,
 }
 
 impl Transition {
     /// One line for people.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let UnitStatus { active_state, sub_state, result, health, main_pid, .. } = &self.now;
         let mut text = format!("{} ({sub_state})", active_state.as_str());
         if result != "success" {

@@ -6,6 +6,8 @@ use super::events::Events;
 use super::handle::{Arrival, Handle, INBOX, Input, Reply};
 use super::node::{Link, Node};
 use super::plan;
+use crate::http::Metrics;
+use crate::http::metrics::InEnvironment;
 use crate::journal::Journal;
 use crate::sessions::{COMMANDS, Connected, Offer};
 use crate::source::Accepted;
@@ -43,6 +45,8 @@ pub struct Start {
     pub journal: Journal,
     /// Who records convergence.
     pub converged: mpsc::Sender<(EnvironmentName, Revision)>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// This life's epoch.
     pub epoch: Epoch,
     /// The clocks.
@@ -58,6 +62,7 @@ pub(super) struct Task {
     pub(super) journal: Journal,
     store: Arc<dyn Store>,
     converged: mpsc::Sender<(EnvironmentName, Revision)>,
+    metrics: Arc<Metrics>,
     epoch: Epoch,
     sessions: u64,
 }
@@ -80,6 +85,7 @@ pub fn start(
         journal: start.journal,
         store: start.store,
         converged: start.converged,
+        metrics: start.metrics,
         epoch: start.epoch,
         sessions: 0,
     };
@@ -209,6 +215,7 @@ impl Task {
             let node = self.nodes.get_mut(&name).expect("looked up above");
             // A node that already said it holds exactly this has applied it.
             node.offer(offer);
+            self.metrics.assignments_sent.inc();
         }
     }
 
@@ -250,6 +257,7 @@ impl Task {
         let units = accepted.fleet.units.len();
         environment.accept(Head { revision: revision.clone(), fleet: accepted.fleet }, &self.nodes);
         if arrival == Arrival::New {
+            self.metrics.commits_accepted.get_or_create(&in_environment(&name)).inc();
             let by = format!("{} by {}", accepted.kind.as_str(), accepted.facts.author);
             let text = format!("{name} accepted {} ({by}, {units} units)", revision.short());
             self.tell_of(&name, "accepted", Some(&revision), text);
@@ -266,6 +274,7 @@ impl Task {
         environment.rejected = rejected.clone();
         match rejected {
             Some(rejected) => {
+                self.metrics.commits_rejected.get_or_create(&in_environment(name)).inc();
                 let first = rejected.diagnostics.iter().find(|found| found.is_error());
                 let why = first.map(ToString::to_string).unwrap_or_default();
                 let text = format!("{name} did not accept {}: {why}", rejected.revision.short());
@@ -464,6 +473,10 @@ impl Task {
 pub(super) fn answer<T>(reply: Reply<T>, value: Result<T, Status>) {
     // Whoever asked may have given up.
     let _ = reply.send(value);
+}
+
+fn in_environment(name: &EnvironmentName) -> InEnvironment {
+    InEnvironment { environment: name.to_string() }
 }
 
 fn is_session(node: &Node, session: u64) -> bool {

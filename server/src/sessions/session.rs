@@ -34,7 +34,7 @@ pub struct Connected {
 }
 
 /// The sending half of a node's stream.
-pub type Outbound = mpsc::Sender<Result<v1::CoordinatorMessage, Status>>;
+type Outbound = mpsc::Sender<Result<v1::CoordinatorMessage, Status>>;
 
 /// Serves one control stream until either side ends it. The node's name comes from its certificate.
 pub async fn serve(
