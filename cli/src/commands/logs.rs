@@ -3,9 +3,10 @@
 use crate::args::{App, EnvironmentFilter};
 use crate::client;
 use crate::commands::{follow, log_line, unit_name};
-use crate::error::CommandResult;
+use crate::error::{CommandError, CommandResult, did_you_mean};
 use crate::output::time::parse_moment;
 use fleet_proto::v1;
+use fleet_units::ids::UnitName;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -52,7 +53,7 @@ pub(crate) fn run(arguments: Arguments, app: &App) -> CommandResult {
     let units = arguments.units.iter().map(|unit| unit_name::parse(unit)).collect::<Result<Vec<_>, _>>()?;
     let request = v1::LogsRequest {
         environment: arguments.filter.environment.unwrap_or_default(),
-        units: units.into_iter().map(String::from).collect(),
+        units: units.iter().map(|unit| unit.as_str().to_owned()).collect(),
         node: arguments.node.unwrap_or_default(),
         last: arguments.range.lines,
         all: arguments.range.all,
@@ -62,7 +63,30 @@ pub(crate) fn run(arguments: Arguments, app: &App) -> CommandResult {
     };
     app.block_on(async {
         let mut seen = Seen::default();
-        follow::run(app, request.follow, async || once(app, &request, &mut seen).await).await
+        let done = follow::run(app, request.follow, async || once(app, &request, &mut seen).await).await?;
+        if seen.sequences.is_empty() && !request.follow {
+            for unit in &units {
+                must_exist(app, &request.environment, unit).await?;
+            }
+        }
+        Ok(done)
+    })
+}
+
+/// An error when no node has the unit: nothing found then is more likely a slip of the hand than silence.
+async fn must_exist(app: &App, environment: &str, unit: &UnitName) -> CommandResult<()> {
+    let mut client = client::connect(app).await?;
+    let request = v1::StatusRequest { environment: environment.to_owned() };
+    let environments = client.call(async |rpc| rpc.status(request).await).await?.environments;
+    let views = environments.iter().flat_map(|item| &item.units);
+    let known: Vec<&str> = views.filter_map(|view| Some(view.status.as_ref()?.unit.as_str())).collect();
+    if known.iter().any(|name| unit_name::matches(unit, name)) {
+        return Ok(());
+    }
+    let error = CommandError::failed(format!("there is no unit {unit}, and no line of it"));
+    Err(match did_you_mean(unit.as_str(), known) {
+        Some(hint) => error.hint(hint),
+        None => error.hint("`fleet status` lists them all"),
     })
 }
 

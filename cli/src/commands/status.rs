@@ -121,6 +121,12 @@ pub(crate) fn render(environments: &[v1::EnvironmentView], detailed: bool, strea
 
 fn overview(item: &v1::EnvironmentView, stream: &Stream) -> String {
     let mut text = header(item, stream);
+    if item.branch_state == "missing" && !item.desired_revision.is_empty() {
+        let (at, branch) = (short(&item.desired_revision), &item.branch);
+        let hint =
+            format!("what runs runs on; to go on, push {at} to it again: git push origin {at}:refs/heads/{branch}");
+        text += &format!("  {} {}\n", stream.paint(Paint::Key, "hint:"), stream.text(&hint));
+    }
     for reason in &item.reasons {
         text += &format!("  {} {}\n", stream.paint(Paint::Warning, "why:"), stream.text(reason));
     }

@@ -12,8 +12,8 @@ use crate::output::Paint;
 use fleet_proto::v1;
 use fleet_server::lock::{self, Lock};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -196,8 +196,7 @@ fn detach(arguments: &Arguments, layout: &Layout, app: &App) -> CommandResult {
         let until = Instant::now() + DETACHED_START;
         loop {
             if let Some(status) = child.try_wait().map_err(failed)? {
-                let said = std::fs::read_to_string(&log_path).unwrap_or_default();
-                return Err(CommandError::failed(format!("the fleet did not come up ({status})\n{}", said.trim_end())));
+                return Err(did_not_come_up(&log_path, status));
             }
             if lock::holder(&layout.lock()).is_ok_and(|holder| holder.is_some())
                 && all_enlisted(layout)
@@ -213,7 +212,20 @@ fn detach(arguments: &Arguments, layout: &Layout, app: &App) -> CommandResult {
         }
         show(layout, &enlist::app(layout), app).await
     })?;
+    // What the keeper had to say so far: a node that does not stay up, and why.
+    for line in std::fs::read_to_string(&log_path).unwrap_or_default().lines() {
+        app.output.say(line);
+    }
     Ok(Exit::Done)
+}
+
+/// The keeper ended: its own words are the error.
+fn did_not_come_up(log: &Path, status: ExitStatus) -> CommandError {
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    match said.trim().strip_prefix("error: ") {
+        Some(words) => CommandError::failed(format!("the fleet did not come up: {words}")),
+        None => CommandError::failed(format!("the fleet did not come up ({status})\n{}", said.trim_end())),
+    }
 }
 
 /// Whether every node has joined: then the fleet is whole.

@@ -3,7 +3,7 @@
 use fleet_server::lock::{self, Holder};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,9 @@ use tokio::time::Instant;
 const TOO_SOON: Duration = Duration::from_secs(2);
 /// How long such a daemon waits.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How much of the end of a daemon's log is looked at for its last words, in bytes.
+const LAST_WORDS: u64 = 8192;
 
 /// What to run, and where its words go.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub(crate) struct Daemon {
     pub(crate) recipe: Recipe,
     running: Running,
     started: Instant,
+    /// Where its log ended when it was started, in bytes.
+    log_began: u64,
 }
 
 #[derive(Debug)]
@@ -50,11 +55,12 @@ struct Running {
 impl Daemon {
     /// Takes over the daemon that already runs, or starts it.
     pub(crate) fn start(recipe: Recipe) -> io::Result<Daemon> {
+        let log_began = length(&recipe.log);
         let running = match lock::holder(&recipe.lock)? {
             Some(Holder { pid, pidfd }) => Running { pid, pidfd: watched(pidfd)?, child: None },
             None => Self::spawn(&recipe)?,
         };
-        Ok(Daemon { recipe, running, started: Instant::now() })
+        Ok(Daemon { recipe, running, started: Instant::now(), log_began })
     }
 
     fn spawn(recipe: &Recipe) -> io::Result<Running> {
@@ -95,9 +101,27 @@ impl Daemon {
         if self.started.elapsed() < TOO_SOON {
             tokio::time::sleep(PAUSE).await;
         }
+        self.log_began = length(&self.recipe.log);
         self.running = Self::spawn(&self.recipe)?;
         self.started = Instant::now();
         Ok(())
+    }
+
+    /// What it complained about since its start: the last `error:` of its log and what follows; empty when there is
+    /// none.
+    pub(crate) fn last_words(&self) -> String {
+        let mut text = String::new();
+        let read = File::open(&self.recipe.log).and_then(|mut log| {
+            let from = self.log_began.max(length(&self.recipe.log).saturating_sub(LAST_WORDS));
+            log.seek(SeekFrom::Start(from))?;
+            let mut bytes = Vec::new();
+            log.take(LAST_WORDS).read_to_end(&mut bytes)?;
+            text = String::from_utf8_lossy(&bytes).into_owned();
+            Ok(())
+        });
+        // A log that cannot be read has nothing to tell.
+        let at = read.ok().and_then(|()| text.rfind("error: "));
+        at.map(|at| text[at..].trim_start_matches("error: ").trim_end().to_owned()).unwrap_or_default()
     }
 
     /// Asks it to end.
@@ -121,6 +145,10 @@ impl Daemon {
 fn watched(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd keeps its descriptor open and the same until it is dropped, which is after it is deregistered.
     unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.map_err(Into::into)
+}
+
+fn length(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
 }
 
 /// This binary, also when the file was replaced since the start.

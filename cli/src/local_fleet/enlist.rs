@@ -7,6 +7,7 @@ use crate::client::{self, Client};
 use crate::commands::join;
 use crate::error::{CommandError, CommandResult};
 use crate::output::{Format, Output};
+use fleet_node::config::StateError;
 use fleet_proto::v1;
 use fleet_units::ids::{EnvironmentName, NodeName};
 use std::time::Duration;
@@ -46,8 +47,11 @@ impl Operator {
         name: &str,
     ) -> CommandResult<()> {
         let state = layout.node(name);
-        if fleet_node::config::Membership::load(&state).is_ok() {
-            return Ok(());
+        match fleet_node::config::Membership::load(&state) {
+            Ok(_) => return Ok(()),
+            Err(StateError::NotJoined(_)) => {}
+            // Damaged, or of a newer version: it is not ours to replace.
+            Err(error) => return Err(CommandError::because(format!("cannot start the node {name}"), error)),
         }
         let request = v1::CreateTokenRequest {
             environment: environment.to_string(),

@@ -52,7 +52,7 @@ impl Keeper {
     pub(crate) async fn start(layout: &Layout, settings: &Settings, lock: Lock) -> CommandResult<Keeper> {
         let (sender, words) = mpsc::channel(WORDS);
         let (stop, stop_server) = (CancellationToken::new(), CancellationToken::new());
-        let server = begin(server_recipe(layout))?;
+        let server = first_answer(begin(server_recipe(layout))?, layout).await?;
         let server = tokio::spawn(watch(server, sender.clone(), stop_server.clone()));
         let mut keeper = Keeper { _lock: lock, watched: Vec::new(), server, stop, stop_server, words };
         if let Err(error) = keeper.start_nodes(layout, settings, &sender).await {
@@ -112,6 +112,31 @@ fn begin(recipe: Recipe) -> CommandResult<Daemon> {
     Daemon::start(recipe).map_err(|error| CommandError::because(format!("cannot start the {title}"), error))
 }
 
+/// Waits until the coordinator answers. One that ends before it ever did is not started again: what stopped it, say a
+/// taken port or a folder of a newer version, would stop it again.
+async fn first_answer(mut server: Daemon, layout: &Layout) -> CommandResult<Daemon> {
+    let answered = tokio::select! {
+        biased;
+        how = server.ended() => Err(did_not_start(&server, &how)),
+        answered = enlist::Operator::connect(layout, SERVER_START) => answered.map(drop),
+    };
+    match answered {
+        Ok(()) => Ok(server),
+        Err(error) => {
+            server.end(SERVER_PATIENCE).await;
+            Err(error)
+        }
+    }
+}
+
+fn did_not_start(server: &Daemon, how: &str) -> CommandError {
+    let log = format!("its log: {}", server.recipe.log.display());
+    match server.last_words() {
+        words if words.is_empty() => CommandError::failed(format!("the coordinator did not start: {how}")).hint(log),
+        words => CommandError::because("the coordinator did not start", words).hint(log),
+    }
+}
+
 /// Starts `daemon` again whenever it ends, until `stop`.
 async fn watch(mut daemon: Daemon, words: mpsc::Sender<String>, stop: CancellationToken) -> Daemon {
     loop {
@@ -121,6 +146,10 @@ async fn watch(mut daemon: Daemon, words: mpsc::Sender<String>, stop: Cancellati
         };
         let title = daemon.recipe.title.clone();
         let pid = daemon.pid();
+        let how = match daemon.last_words() {
+            words if words.is_empty() => how,
+            words => format!("{how}: {words}"),
+        };
         let said = match daemon.again().await {
             Ok(()) => format!("{title} (pid {pid}) died: {how}; started again as pid {}", daemon.pid()),
             Err(error) => format!("{title} (pid {pid}) died: {how}; cannot start it again: {error}"),

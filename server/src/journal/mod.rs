@@ -62,7 +62,7 @@ pub enum JournalError {
     },
     /// A record cannot be trusted.
     #[error(
-        "the journal {path} is damaged at record {record}: {why}; restore it from a backup, or accept the loss of everything from that record on with `fleet server recover`"
+        "the journal {path} is damaged at record {record}: {why}; restore it from a backup; nothing was changed, and what runs on the nodes runs on"
     )]
     Damaged {
         /// Which journal.

@@ -202,7 +202,8 @@ impl Environment {
         let facts = RolloutFacts {
             has_revision: self.head.is_some(),
             rollout_failed: !self.step.overdue.is_empty(),
-            rollout_finished: self.step.finished,
+            // A coordinator that has just started has not been told yet what its nodes run.
+            rollout_finished: self.step.finished && (!units.is_empty() || self.target.values().all(BTreeMap::is_empty)),
             nodes_lost: count(lost),
             unplaced: count(self.unplaced.len()),
         };

@@ -173,13 +173,15 @@ impl Load<'_> {
     }
 
     fn file(&mut self, path: &str, entry: Entry) -> Result<(), SourceError> {
-        let message = match entry.mode {
-            SYMLINK => Some("a symbolic link; only regular files are read"),
-            SUBMODULE => Some("a submodule; only regular files are read"),
+        let refused = match entry.mode {
+            SYMLINK => Some(("a symbolic link; only regular files are read", "commit the file itself")),
+            SUBMODULE => Some((
+                "a submodule; only regular files are read",
+                "commit the files themselves, or remove it: git rm PATH",
+            )),
             _ => None,
         };
-        if let Some(message) = message {
-            let hint = "commit the file itself; for another name of a unit use Alias=";
+        if let Some((message, hint)) = refused {
             self.diagnostics.push(Diagnostic::error("not-a-file", whole(path), message).with_hint(hint));
             return Ok(());
         }
@@ -192,7 +194,8 @@ impl Load<'_> {
         let (size, _) = odb.read_header(entry.id).map_err(reading(failed()))?;
         if size > MAX_FILE {
             let message = format!("{size} bytes; a file may have {} MiB", MAX_FILE >> 20);
-            self.diagnostics.push(Diagnostic::error("file-too-large", whole(path), message));
+            let hint = "have the unit fetch it from elsewhere, in ExecStartPre= for example";
+            self.diagnostics.push(Diagnostic::error("file-too-large", whole(path), message).with_hint(hint));
             return Ok(());
         }
         self.bytes += size;
