@@ -4,6 +4,9 @@
 //! Handlers find the caller in the request's extensions as [`PeerIdentity`] and [`Caller`]; node messages have no field
 //! for a node's name, so a node cannot speak for another.
 
+#[cfg(test)]
+mod tests;
+
 use crate::http::Metrics;
 use crate::journal::{Journal, JournalState, Role};
 use crate::listen::Connection;
@@ -82,7 +85,6 @@ pub const TABLE: &[Rule] = &[
     rule("/fleet.v1.EnrollService/Join", Access::NotHere, SOON),
     rule("/grpc.health.v1.Health/Check", Access::Anyone, SOON),
     rule("/grpc.health.v1.Health/Watch", Access::Anyone, SOON),
-    rule("/grpc.health.v1.Health/List", Access::Anyone, SOON),
     rule("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", VIEWER, SOON),
 ];
 
