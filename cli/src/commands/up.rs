@@ -8,7 +8,7 @@ use crate::local_fleet::keeper::{self, Keeper};
 use crate::local_fleet::layout::Layout;
 use crate::local_fleet::settings::Settings;
 use crate::local_fleet::{daemon, enlist, setup};
-use crate::output::Paint;
+use crate::output::{Paint, time};
 use fleet_proto::v1;
 use fleet_server::lock::{self, Lock};
 use std::os::unix::process::CommandExt as _;
@@ -54,7 +54,12 @@ pub(crate) fn run(arguments: &Arguments, app: &App) -> CommandResult {
         return detach(arguments, &layout, app);
     }
     let lock = keeper::lock(&layout)?;
+    let first = !layout.settings().exists();
     let settings = setup::prepare(&layout, arguments.nodes, arguments.repo.as_deref(), arguments.make_current)?;
+    if first && rustix::process::geteuid().is_root() {
+        let policy = layout.policy();
+        app.output.say(&format!("units of this fleet may run as root here: allow_root in {}", policy.display()));
+    }
     if arguments.keeper {
         // The terminal may go; a detached fleet stays. It is no group leader: it was just started.
         let _ = rustix::process::setsid();
@@ -153,7 +158,8 @@ fn next_steps(layout: &Layout, app: &App) -> String {
 
 /// Prints events as they come; ends only with an error. A coordinator that restarts is followed again.
 async fn follow(local: &App, app: &App) -> CommandResult<()> {
-    let mut last = 0;
+    // What came before is in the table that was just shown.
+    let mut last = time::now();
     loop {
         let mut client = client::connect(local).await?;
         let request = v1::EventsRequest { follow: true, ..Default::default() };

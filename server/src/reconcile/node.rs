@@ -7,7 +7,7 @@ use fleet_units::diagnostic::Reason;
 use fleet_units::ids::{EnvironmentName, Epoch, Generation, UnitDigest, UnitName};
 use fleet_units::rollout;
 use fleet_units::schedule::NodeFacts;
-use fleet_units::status::UnitStatus;
+use fleet_units::status::{ActiveState, UnitStatus};
 use fleet_units::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -165,6 +165,9 @@ impl Transition {
     #[must_use]
     pub(super) fn text(&self) -> String {
         let UnitStatus { active_state, sub_state, result, health, main_pid, .. } = &self.now;
+        if self.now.completed && *active_state == ActiveState::Inactive {
+            return "completed".to_owned();
+        }
         let mut text = format!("{} ({sub_state})", active_state.as_str());
         if result != "success" {
             text.push_str(&format!(", {result}"));
