@@ -125,11 +125,13 @@ fn hold_mounts(namespace: &str) -> Child {
         mount -t tmpfs -o mode=755 tmpfs /run
         echo ready
         exec sleep infinity";
-    let mut holder = Command::new("ip")
-        .args(["netns", "exec", namespace, "unshare", "--mount", "--propagation", "private", "sh", "-c", MOUNTS])
+    // Not `ip netns exec`: that hides the cgroup tree behind a fresh /sys.
+    let mut holder = Command::new("nsenter")
+        .args([&format!("--net=/run/netns/{namespace}"), "unshare", "--mount", "--propagation", "private"])
+        .args(["sh", "-c", MOUNTS])
         .stdout(Stdio::piped())
         .spawn()
-        .expect("ip runs");
+        .expect("nsenter runs");
     let mut line = String::new();
     let stdout = holder.stdout.as_mut().expect("piped above");
     std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("the holder's output is read");
