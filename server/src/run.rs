@@ -90,6 +90,9 @@ pub enum RunError {
     /// The HTTP listener.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The task that owns the fleet's state.
+    #[error("the fleet task ended by itself")]
+    FleetTask(#[source] Option<tokio::task::JoinError>),
     /// Signals.
     #[error("listen for signals")]
     Signals(#[source] std::io::Error),
@@ -124,7 +127,7 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
         epoch: journal.state().epoch,
         clocks: Clocks { wall: system_time, monotonic },
     };
-    let (fleet, fleet_task) = reconcile::start(start, shutdown.clone())?;
+    let (fleet, mut fleet_task) = reconcile::start(start, shutdown.clone())?;
     let (look, branches) = Branches::new(source.clone(), fleet.clone(), system_time, config.chain(), to_record);
     branches.recall().await?;
     let watcher = Watcher::new(&state.join(&config.repository));
@@ -205,13 +208,22 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
     tasks.close();
     tracing::info!(listen = %config.listen, "the coordinator is ready");
 
-    signals.wait().await;
+    let broken = tokio::select! {
+        () = signals.wait() => None,
+        // Only a panic ends it before `shutdown`: without it nothing is answered, so the process ends and comes back.
+        ended = &mut fleet_task => Some(RunError::FleetTask(ended.err())),
+    };
     tracing::info!("the coordinator is stopping; what runs on the nodes runs on");
     shutdown.cancel();
     // Streams that do not end by themselves end with the process; nothing durable hangs on them.
     let _ = tokio::time::timeout(LAST_WORDS, tasks.wait()).await;
-    let _ = fleet_task.await;
-    Ok(())
+    match broken {
+        Some(error) => Err(error),
+        None => {
+            let _ = fleet_task.await;
+            Ok(())
+        }
+    }
 }
 
 fn lock(state: &Path) -> Result<Lock, RunError> {

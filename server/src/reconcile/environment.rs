@@ -134,8 +134,9 @@ impl Environment {
         }
     }
 
-    /// Looks at every node and decides which get the new revision now. The caller offers it to them, by
-    /// [`Environment::assigned`], and calls [`Environment::released`].
+    /// Looks at every node and decides which get the new revision now. The caller offers it to them, as
+    /// [`Environment::assigned`] says, and calls again until nobody is named: what a node acted on before its offer
+    /// must not count as the new revision.
     pub(super) fn advance(&mut self, nodes: &Nodes, now: Moment) -> Vec<NodeName> {
         let policy = self.policy;
         for (name, progress) in &mut self.progress {
@@ -150,12 +151,9 @@ impl Environment {
             let progress = self.progress.get_mut(name).expect("the rollout names nodes it was given");
             progress.released_at = Some(now);
         }
-        // What was just released is under way; ask again at once, so that the answer is complete.
-        if !released.is_empty() {
-            let unchanged: Vec<NodeName> = self.advance(nodes, now);
-            debug_assert!(unchanged.is_empty(), "what is released once is not released again");
+        if released.is_empty() {
+            self.running = self.running_now(nodes);
         }
-        self.running = self.running_now(nodes);
         released
     }
 

@@ -11,6 +11,8 @@
 mod acts;
 mod branches;
 mod environment;
+#[cfg(test)]
+mod environment_tests;
 mod events;
 mod handle;
 mod node;

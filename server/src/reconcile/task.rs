@@ -170,8 +170,14 @@ impl Task {
         let now = (self.clocks.monotonic)();
         for index in 0..self.environments.len() {
             let before = self.environments[index].running.clone();
-            let released = self.environments[index].advance(&self.nodes, now);
-            self.release(index, &released);
+            // Each round names nodes that were not named before, so it ends.
+            loop {
+                let released = self.environments[index].advance(&self.nodes, now);
+                if released.is_empty() {
+                    break;
+                }
+                self.release(index, &released);
+            }
             let environment = &self.environments[index];
             if environment.running != before
                 && let Some(revision) = environment.running.clone()
