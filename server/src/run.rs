@@ -110,6 +110,8 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
     let inbox_folder = inbox::folder(&init::journal_path(state));
     inbox::drain(&journal, &inbox_folder)?;
     let identity = identity(state, &authority, &config)?;
+    // A machine without a clock battery boots in 1970: what the journal has seen is a lower bound of now.
+    identity.clock().saw(journal.state().last);
     let source = open_source(state, &config)?;
     let store = open_store(state, &journal)?;
     let logs = LogStore::open(&state.join("logs"), Retention::default())?;
@@ -137,7 +139,7 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
     let node_api = NodeApi {
         fleet: fleet.clone(),
         logs: logs.clone(),
-        renew: renew::of_nodes(authority.clone(), config.lives),
+        renew: renew::of_nodes(authority.clone(), journal.clone(), config.lives),
         shutdown: shutdown.clone(),
     };
     let operator_api = OperatorApi {

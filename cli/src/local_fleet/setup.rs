@@ -30,9 +30,9 @@ pub(crate) fn prepare(
         None => Settings::choose(nodes.unwrap_or(1))?,
     };
     settings.nodes = settings.nodes.max(nodes.unwrap_or(1));
-    let config = server_config(&settings);
     let server = layout.server();
     make(&server, 0o700)?;
+    let config = server_config(&server.join("server.toml"), &settings)?;
     make(&layout.nodes(), 0o700)?;
     // Units run as other users: they reach their files and the notify socket through it.
     make(layout.runtime(), 0o755)?;
@@ -63,8 +63,13 @@ fn ensure_operator(server: &Path, config: &Config, keystore: &Keystore) -> Comma
     init::issue_operator(server, &config.lives, OPERATOR, keystore).map_err(CommandError::failed)
 }
 
-fn server_config(settings: &Settings) -> Config {
-    Config { listen: settings.listen, enroll: Some(settings.enroll), http: Some(settings.http), ..Config::default() }
+/// What `server.toml` says, with the addresses of this fleet.
+fn server_config(path: &Path, settings: &Settings) -> CommandResult<Config> {
+    let mut config = Config::load(path).map_err(CommandError::failed)?;
+    config.listen = settings.listen;
+    config.enroll = Some(settings.enroll);
+    config.http = Some(settings.http);
+    Ok(config)
 }
 
 fn make_repository(bare: &Path, config: &Config, from: Option<&Path>) -> CommandResult<()> {

@@ -6,7 +6,6 @@
 use crate::config::Lives;
 use crate::journal::{Entry, Journal, JournalState, TokenRecord, Undecided};
 use fleet_certs::authority::{Authority, CheckedRequest};
-use fleet_certs::clock::system_time;
 use fleet_certs::identity::Identity;
 use fleet_certs::join_token::JoinToken;
 use fleet_proto::v1;
@@ -90,7 +89,7 @@ impl EnrollApi {
         if token.pin != self.authority.root_digest() {
             return Err(NoEntry::Foreign.status());
         }
-        let environment = admit(&self.journal.state(), &token, &node, system_time())
+        let environment = admit(&self.journal.state(), &token, &node, self.journal.signing_time())
             .map_err(|no| no.status())?
             .token
             .environment
@@ -98,7 +97,7 @@ impl EnrollApi {
         let identity = Identity::Node { environment: environment.clone(), name: node.clone() };
         let issued = self
             .authority
-            .sign(&checked, &identity, self.lives.of(&identity), system_time())
+            .sign(&checked, &identity, self.lives.of(&identity), self.journal.signing_time())
             .map_err(|error| Status::internal(crate::error_chain(&error)))?;
         let decided = self.journal.decide(|state, now| -> Result<Entry, NoEntry> {
             let record = admit(state, &token, &node, now)?;

@@ -8,6 +8,7 @@ use fleet_certs::authority::{Authority, AuthorityError, CheckedRequest, Issued};
 use fleet_certs::clock::system_time;
 use fleet_certs::identity::Identity;
 use fleet_proto::v1;
+use fleet_units::time::Timestamp;
 use rustls::pki_types::CertificateDer;
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -16,9 +17,9 @@ use tonic::codegen::Bytes;
 
 /// How nodes' leaves are renewed.
 #[must_use]
-pub fn of_nodes(authority: Arc<Authority>, lives: Lives) -> Box<RenewNode> {
+pub fn of_nodes(authority: Arc<Authority>, journal: Journal, lives: Lives) -> Box<RenewNode> {
     Box::new(move |peer, request| {
-        let issued = sign(&authority, &lives, &peer.identity, request)?;
+        let issued = sign(&authority, &lives, &peer.identity, request, journal.signing_time())?;
         Ok(v1::RenewResponse { chain_der: ders(&issued.chain), roots_der: ders(authority.roots()) })
     })
 }
@@ -27,7 +28,7 @@ pub fn of_nodes(authority: Arc<Authority>, lives: Lives) -> Box<RenewNode> {
 #[must_use]
 pub fn of_operators(authority: Arc<Authority>, journal: Journal, lives: Lives) -> Box<RenewOperator> {
     Box::new(move |peer, request| {
-        let issued = sign(&authority, &lives, &peer.identity, request)?;
+        let issued = sign(&authority, &lives, &peer.identity, request, journal.signing_time())?;
         if let Identity::Operator { name } = &peer.identity {
             let serial = issued.peer.serial.to_string();
             let recorded = journal.append(Entry::OperatorRenewed { name: name.clone(), serial });
@@ -52,12 +53,18 @@ pub fn own(authority: Arc<Authority>, lives: Lives) -> impl Fn(Vec<u8>) -> Signe
     }
 }
 
-fn sign(authority: &Authority, lives: &Lives, identity: &Identity, request: &[u8]) -> Result<Issued, Status> {
+fn sign(
+    authority: &Authority,
+    lives: &Lives,
+    identity: &Identity,
+    request: &[u8],
+    now: Timestamp,
+) -> Result<Issued, Status> {
     let request = CheckedRequest::parse(request).map_err(|error| {
         Status::invalid_argument(format!("the request cannot be used: {}", crate::error_chain(&error)))
     })?;
     authority
-        .sign(&request, identity, lives.of(identity), system_time())
+        .sign(&request, identity, lives.of(identity), now)
         .map_err(|error| Status::internal(crate::error_chain(&error)))
 }
 

@@ -187,6 +187,13 @@ impl Journal {
         Arc::clone(&self.inner.state.borrow())
     }
 
+    /// The time for what is signed now: never before the latest record, or a leaf would count as older than a
+    /// revocation that came before it when the clock was set back.
+    #[must_use]
+    pub fn signing_time(&self) -> Timestamp {
+        system_time().max(self.state().last)
+    }
+
     /// Tells of every change.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Arc<JournalState>> {
