@@ -15,6 +15,8 @@ mod environment;
 mod environment_tests;
 mod events;
 mod handle;
+mod heads;
+mod members;
 mod node;
 mod plan;
 mod task;
