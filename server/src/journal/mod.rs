@@ -34,7 +34,12 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// A held journal is tried again so often, and so far apart: a fifth of a second in all.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// What can go wrong with the journal.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +153,7 @@ impl Journal {
             io::ErrorKind::NotFound => JournalError::Missing(path.to_owned()),
             _ => fail("open")(source),
         })?;
-        file.try_lock().map_err(|error| match error {
+        lock(&file).map_err(|error| match error {
             TryLockError::WouldBlock => JournalError::Held(path.to_owned()),
             TryLockError::Error(source) => fail("open")(source),
         })?;
@@ -229,6 +234,18 @@ impl Journal {
         let task = tokio::task::spawn_blocking(move || journal.append(entry));
         task.await.expect("appending does not panic, and the runtime is not shut down while it is awaited")
     }
+}
+
+/// Takes the lock, trying for a moment: a process that was just forked has a copy of an earlier holder's descriptor until
+/// it executes its program.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 impl std::fmt::Debug for Journal {
