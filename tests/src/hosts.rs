@@ -2,7 +2,9 @@
 //! with a private /run and copy-on-write /var/lib and /var/log. Needs root and iproute2. Nothing of the machine's own
 //! network is touched.
 
+use rustix::process::{Pid, Signal};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Why hosts cannot be made here; `None` when they can.
@@ -11,7 +13,7 @@ pub fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("it makes network namespaces, which needs root".to_owned());
     }
-    ["ip", "nsenter", "unshare", "mount"]
+    ["ip", "nsenter", "setpriv", "unshare", "mount"]
         .into_iter()
         .find(|tool| Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err())
         .map(|tool| format!("`{tool}` is not installed"))
@@ -24,14 +26,19 @@ pub struct Lan {
     number: u32,
 }
 
-/// One host on a [`Lan`].
-#[derive(Debug)]
+/// One host on a [`Lan`]. It ends with its last clone, and every process on it.
+#[derive(Clone, Debug)]
 pub struct Host {
     /// Its address on the bridge.
     pub address: String,
-    namespace: String,
     switch: String,
     port: String,
+    namespaces: Arc<Namespaces>,
+}
+
+#[derive(Debug)]
+struct Namespaces {
+    network: String,
     /// Holds the mount namespace open.
     holder: Child,
 }
@@ -62,7 +69,8 @@ impl Lan {
         ip(&["-n", &namespace, "link", "set", "eth0", "up"]);
         ip(&["-n", &namespace, "link", "set", "lo", "up"]);
         let holder = hold_mounts(&namespace);
-        Host { address, namespace, switch: self.switch.clone(), port, holder }
+        let namespaces = Arc::new(Namespaces { network: namespace, holder });
+        Host { address, switch: self.switch.clone(), port, namespaces }
     }
 }
 
@@ -83,7 +91,7 @@ impl Host {
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        let pid = self.holder.id().to_string();
+        let pid = self.namespaces.holder.id().to_string();
         command.args(["--target", &pid, "--net", "--mount", "--", program]);
         command
     }
@@ -91,6 +99,12 @@ impl Host {
     /// Runs a command on this host and gives its output.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
         self.command(program).args(arguments).output().expect("nsenter runs")
+    }
+
+    /// The processes on this host: pid and command line. Zombies are not among them.
+    #[must_use]
+    pub fn processes(&self) -> Vec<(u32, String)> {
+        self.namespaces.processes()
     }
 
     /// Pulls the cable.
@@ -104,12 +118,35 @@ impl Host {
     }
 }
 
-impl Drop for Host {
+impl Namespaces {
+    fn processes(&self) -> Vec<(u32, String)> {
+        let output = Command::new("ip").args(["netns", "pids", &self.network]).output().expect("ip runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let pids = text.lines().filter_map(|line| line.trim().parse().ok()).filter(|pid| *pid != self.holder.id());
+        let named = pids.map(|pid: u32| (pid, std::fs::read_to_string(format!("/proc/{pid}/cmdline"))));
+        // Without a command line it is a zombie, or gone by now.
+        let alive = named.filter_map(|(pid, text)| Some((pid, text.ok()?))).filter(|(_, text)| !text.is_empty());
+        alive.map(|(pid, text)| (pid, text.replace('\0', " "))).collect()
+    }
+}
+
+impl Drop for Namespaces {
     fn drop(&mut self) {
+        // What a failed test left. It may fork meanwhile, so until nothing is found.
+        loop {
+            let left = self.processes();
+            if left.is_empty() {
+                break;
+            }
+            for pid in left.iter().filter_map(|(pid, _)| Pid::from_raw(i32::try_from(*pid).ok()?)) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+            std::thread::yield_now();
+        }
         // Ended already: then there is nothing to end.
         let _ = self.holder.kill();
         let _ = self.holder.wait();
-        ip(&["netns", "delete", &self.namespace]);
+        ip(&["netns", "delete", &self.network]);
     }
 }
 
@@ -126,12 +163,13 @@ fn hold_mounts(namespace: &str) -> Child {
         echo ready
         exec sleep infinity";
     // Not `ip netns exec`: that hides the cgroup tree behind a fresh /sys.
-    let mut holder = Command::new("nsenter")
+    let mut holder = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "nsenter"])
         .args([&format!("--net=/run/netns/{namespace}"), "unshare", "--mount", "--propagation", "private"])
         .args(["sh", "-c", MOUNTS])
         .stdout(Stdio::piped())
         .spawn()
-        .expect("nsenter runs");
+        .expect("setpriv runs");
     let mut line = String::new();
     let stdout = holder.stdout.as_mut().expect("piped above");
     std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("the holder's output is read");
