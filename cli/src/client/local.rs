@@ -80,8 +80,14 @@ fn find(place: &Where) -> CommandResult<PathBuf> {
 }
 
 fn named(name: &str, found: &[(String, PathBuf)]) -> CommandResult<PathBuf> {
-    if let Some((_, socket)) = found.iter().find(|(node, _)| node == name) {
-        return Ok(socket.clone());
+    let same: Vec<&PathBuf> = found.iter().filter(|(node, _)| node == name).map(|(_, socket)| socket).collect();
+    match same[..] {
+        [socket] => return Ok(socket.clone()),
+        [] => {}
+        _ => {
+            let error = CommandError::usage(format!("this host has several nodes {name}"));
+            return Err(same.iter().fold(error, |error, socket| error.hint(format!("--socket {}", socket.display()))));
+        }
     }
     let error = CommandError::failed(format!("there is no node {name} on this host"));
     Err(match did_you_mean(name, found.iter().map(|(node, _)| node.as_str())) {
@@ -101,7 +107,8 @@ fn only(found: &[(String, PathBuf)]) -> CommandResult<PathBuf> {
 }
 
 fn listing(found: &[(String, PathBuf)]) -> String {
-    let names: Vec<&str> = found.iter().map(|(node, _)| node.as_str()).collect();
+    let mut names: Vec<&str> = found.iter().map(|(node, _)| node.as_str()).collect();
+    names.dedup();
     match names.is_empty() {
         true => "--socket PATH names the socket of one that runs elsewhere".to_owned(),
         false => format!("--name NODE, with NODE one of {}", names.join(", ")),
@@ -112,11 +119,14 @@ fn listing(found: &[(String, PathBuf)]) -> String {
 fn bases() -> Vec<PathBuf> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let user = variable("XDG_RUNTIME_DIR").map(|base| base.join("fleet"));
-    [variable("RUNTIME_DIRECTORY"), user, Some(PathBuf::from("/run/fleet"))].into_iter().flatten().collect()
+    let without = PathBuf::from(format!("/tmp/fleet-{}", rustix::process::geteuid().as_raw()));
+    let system = PathBuf::from("/run/fleet");
+    let own = [without.join("fleet"), without, system];
+    variable("RUNTIME_DIRECTORY").into_iter().chain(user).chain(own).collect()
 }
 
-/// Every local socket below `bases`, with its node's name: `BASE/node-NAME/local.sock`; the name of
-/// `BASE/local.sock` and `BASE/node/local.sock` is `node`.
+/// Every local socket below `bases`, with its node's name: `BASE/node-NAME/local.sock`, and for the nodes of a `fleet up`
+/// `BASE/local-HASH/node-NAME/local.sock`; the name of `BASE/local.sock` and `BASE/node/local.sock` is `node`.
 fn sockets(bases: &[PathBuf]) -> Vec<(String, PathBuf)> {
     let mut found: Vec<(String, PathBuf)> = Vec::new();
     let mut offer = |name: &str, folder: &Path| {
@@ -128,15 +138,26 @@ fn sockets(bases: &[PathBuf]) -> Vec<(String, PathBuf)> {
     for base in bases {
         offer("node", base);
         offer("node", &base.join("node"));
-        let Ok(entries) = std::fs::read_dir(base) else { continue };
-        for entry in entries.flatten() {
-            if let Some(name) = entry.file_name().to_str().and_then(|name| name.strip_prefix("node-")) {
-                offer(name, &entry.path());
+        for (entry, folder) in folders(base) {
+            if let Some(name) = entry.strip_prefix("node-") {
+                offer(name, &folder);
+            } else if entry.starts_with("local-") {
+                for (entry, folder) in folders(&folder) {
+                    if let Some(name) = entry.strip_prefix("node-") {
+                        offer(name, &folder);
+                    }
+                }
             }
         }
     }
     found.sort();
     found
+}
+
+/// The entries of a folder: name and path. None when it cannot be read.
+fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path()))).collect()
 }
 
 #[cfg(test)]
@@ -148,7 +169,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let place = |name: &str| {
             let folder = base.path().join(name);
-            std::fs::create_dir(&folder).unwrap();
+            std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join("local.sock"), "").unwrap();
             folder.join("local.sock")
         };
@@ -160,5 +181,10 @@ mod tests {
         assert_eq!(only(&sockets(&bases)).unwrap_err().kind, ErrorKind::Usage);
         assert_eq!(named("web-2", &sockets(&bases)).unwrap(), second);
         assert_eq!(named("web-9", &sockets(&bases)).unwrap_err().hints().len(), 1);
+        let local = place("local-07a6cd70/node-develop-1");
+        assert_eq!(named("develop-1", &sockets(&bases)).unwrap(), local);
+        place("local-b2301f28/node-develop-1");
+        let several = named("develop-1", &sockets(&bases)).unwrap_err();
+        assert_eq!((several.kind, several.hints().len()), (ErrorKind::Usage, 2), "each socket is named");
     }
 }

@@ -10,6 +10,7 @@ use fleet_units::jobs::{Standing, Turn, Verb};
 use fleet_units::lifecycle::{Event, Outcome, State};
 use fleet_units::plan::Due;
 use fleet_units::status::ActiveState;
+use std::collections::BTreeSet;
 
 impl<S: Supervisor> Engine<S> {
     pub(super) fn add_job(&mut self, unit: &UnitName, verb: Verb) {
@@ -106,6 +107,39 @@ impl<S: Supervisor> Engine<S> {
         if good && verb == Some(Verb::Start) {
             self.retry_dependents(name);
         }
+        if good && verb == Some(Verb::Stop) {
+            self.owe_start(name);
+        }
+    }
+
+    /// A unit that was stopped because of a hold on another one comes back with that one.
+    fn owe_start(&mut self, name: &UnitName) {
+        let own_hold = self.holds.contains_key(name);
+        if own_hold || self.stopping || !self.wanted.contains(name) {
+            return;
+        }
+        let Some(held) = self.holds.keys().find(|held| self.goes_with(name, held)).cloned() else { return };
+        let Some(unit) = self.units.get_mut(name).filter(|unit| !unit.removed) else { return };
+        unit.due = Some(Due::HoldEnded);
+        unit.reason = Some(Reason::new("dependency", format!("it was stopped with {held}, which is held")));
+        self.remember(name);
+    }
+
+    /// Whether stopping `root` stops `name`, directly or through others.
+    fn goes_with(&self, name: &UnitName, root: &UnitName) -> bool {
+        let mut seen = BTreeSet::from([root]);
+        let mut left = vec![root];
+        while let Some(next) = left.pop() {
+            for other in self.graph.stopped_with(next) {
+                if other == name {
+                    return true;
+                }
+                if seen.insert(other) {
+                    left.push(other);
+                }
+            }
+        }
+        false
     }
 
     /// Units that were to start and could not because of this one.

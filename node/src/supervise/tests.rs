@@ -218,6 +218,26 @@ async fn a_stop_is_a_hold_that_ends_by_a_start_or_by_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_hold_on_another_unit_stopped_comes_back_with_it() {
+    let needs = |unit_name: &str, other: &str| {
+        service(unit_name, |unit, _| {
+            unit.requires = [name(other)].into();
+            unit.after = [name(other)].into();
+        })
+    };
+    let node = node();
+    node.apply([plain("db.service"), needs("web.service", "db.service"), needs("job.service", "web.service")]).await;
+    node.is("job.service", "running").await;
+    assert!(node.handle.act(act("db.service", UnitAct::Stop(in_an_hour()))).await.ok);
+    let stopped = node.is("job.service", "dead").await;
+    assert_eq!(stopped.reason.unwrap().code, "dependency");
+    assert!(node.handle.act(act("db.service", UnitAct::Start)).await.ok);
+    node.is("web.service", "running").await;
+    let back = node.is("job.service", "running").await;
+    assert_eq!(back.reason, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stored_hold_keeps_a_unit_down_from_the_start() {
     let mut config = config(Everything);
     let hold = Hold { who: "ann".into(), why: String::new(), until: in_an_hour().unwrap() };
