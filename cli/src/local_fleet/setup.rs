@@ -10,8 +10,9 @@ use fleet_certs::authority::Authority;
 use fleet_certs::keystore::Keystore;
 use fleet_server::config::Config;
 use fleet_server::init;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// The operator who brings a local fleet up.
@@ -113,8 +114,16 @@ fn write_policy(path: &Path) -> CommandResult<()> {
     if path.exists() {
         return Ok(());
     }
-    std::fs::write(path, POLICY)
+    write_for_owner(path, POLICY)
         .map_err(|error| CommandError::because(format!("cannot write {}", path.display()), error))
+}
+
+/// Writes a file that others may read and only its owner may write, whatever the umask: a node refuses a policy that
+/// others may write.
+fn write_for_owner(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 fn make(folder: &Path, mode: u32) -> CommandResult<()> {
@@ -129,4 +138,19 @@ fn make(folder: &Path, mode: u32) -> CommandResult<()> {
 pub(crate) fn clean(layout: &Layout) {
     // What is left there is sockets and delivered files; failing to remove them harms nobody.
     let _ = std::fs::remove_dir_all(layout.runtime());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_is_for_its_owner_alone_to_write_whatever_the_umask() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("policy.toml");
+        write_policy(&path).expect("it is written");
+        let mode = path.metadata().expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        write_policy(&path).expect("one that is there stays");
+    }
 }
