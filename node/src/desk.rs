@@ -10,8 +10,9 @@
 use crate::link::{LinkState, Whoami};
 use crate::reconcile;
 use crate::report::Statuses;
-use crate::stored::{Folder, Stored};
+use crate::stored::{Folder, SYNCS, Stored};
 use crate::supervise::{Act, ActResult, Handle, UnitAct};
+use crate::trace;
 use fleet_proto::{NODE_PROTOCOL, v1};
 use fleet_units::diagnostic::{Reason, did_you_mean};
 use fleet_units::ids::UnitName;
@@ -20,6 +21,7 @@ use fleet_units::status::Hold;
 use fleet_units::time::Timestamp;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -177,8 +179,10 @@ impl Desk {
     /// Why the old assignment stays.
     pub async fn take(&self, next: Stored) -> Result<(), Reason> {
         let (folder, saved) = (self.0.setup.folder.clone(), next.clone());
+        let syncs = SYNCS.load(Ordering::Relaxed);
         let writing = tokio::task::spawn_blocking(move || folder.save(&saved));
         let written = writing.await.expect("saving does not panic");
+        trace::stage("stored", None, SYNCS.load(Ordering::Relaxed) - syncs);
         written.map_err(|error| Reason::new("not-stored", crate::error_chain(&error)))?;
         self.act_on(next.clone()).await?;
         let folder = self.0.setup.folder.clone();

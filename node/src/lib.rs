@@ -27,6 +27,8 @@ pub mod specifiers;
 pub mod stored;
 pub mod supervise;
 
+mod trace;
+
 pub(crate) use fleet_units::diagnostic::error_chain;
 
 use config::NodeConfig;

@@ -20,6 +20,7 @@ pub mod source;
 pub mod store;
 
 mod run;
+mod trace;
 
 pub use run::{RunError, run};
 

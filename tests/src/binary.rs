@@ -9,25 +9,37 @@ use std::time::SystemTime;
 pub fn fleet_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test knows its own path");
-        // target/PROFILE/deps/TEST-HASH
-        let profile = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
-        let binary = profile.join("fleet");
+        let binary = profile().join("fleet");
         if !is_newer_than_sources(&binary) {
-            build(profile);
+            build(&["--package", "fleet"]);
         }
         binary
     })
 }
 
-fn build(profile: &Path) {
+/// A program of this crate, built with the same profile: cargo builds only the one it was asked to run.
+pub fn helper_binary(name: &str) -> PathBuf {
+    build(&["--package", "fleet-tests", "--bin", name]);
+    profile().join(name)
+}
+
+/// target/PROFILE
+fn profile() -> PathBuf {
+    let own = std::env::current_exe().expect("a process knows its own path");
+    let folder = own.parent().expect("a program lies in a folder");
+    // Tests lie in target/PROFILE/deps, programs in target/PROFILE.
+    if folder.ends_with("deps") { folder.join("..").canonicalize().expect("it is there") } else { folder.to_owned() }
+}
+
+fn build(what: &[&str]) {
+    let profile = profile();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "fleet"]);
+    cargo.args(["build", "--quiet"]).args(what);
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
     let status = cargo.current_dir(workspace()).status().expect("cargo runs");
-    assert!(status.success(), "cargo build --package fleet failed");
+    assert!(status.success(), "cargo build {} failed", what.join(" "));
 }
 
 /// The workspace's root.

@@ -40,6 +40,7 @@ impl Output {
 pub struct TestFleet {
     folder: tempfile::TempDir,
     dir: PathBuf,
+    log: Option<String>,
 }
 
 impl TestFleet {
@@ -63,7 +64,14 @@ impl TestFleet {
         let folder = tempfile::Builder::new().prefix("fleet-test-").tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("home")).expect("a home folder");
         let dir = folder.path().join("fleet");
-        TestFleet { folder, dir }
+        TestFleet { folder, dir, log: None }
+    }
+
+    /// What the daemons log (`FLEET_LOG`), for a fleet that is not up yet.
+    #[must_use]
+    pub fn logging(mut self, filter: &str) -> TestFleet {
+        self.log = Some(filter.to_owned());
+        self
     }
 
     /// `fleet up --detach` with further arguments.
@@ -101,6 +109,9 @@ impl TestFleet {
             .env("XDG_STATE_HOME", home.join("state"))
             .env_remove("FLEET_CONTEXT")
             .stdin(std::process::Stdio::null());
+        if let Some(filter) = &self.log {
+            command.env("FLEET_LOG", filter);
+        }
         command
     }
 

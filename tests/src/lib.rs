@@ -12,7 +12,7 @@ mod git;
 pub mod hosts;
 mod wait;
 
-pub use binary::fleet_binary;
+pub use binary::{fleet_binary, helper_binary};
 pub use fleet::{Output, TestFleet};
 pub use git::Clone;
 pub use wait::{eventually, within};

@@ -4,12 +4,14 @@ use super::fetch::Fetcher;
 use super::inbox::next_assignment;
 use crate::desk::Desk;
 use crate::report::Reporter;
+use crate::trace;
 use fleet_proto::v1;
 use fleet_proto::v1::coordinator_message::Message as FromCoordinator;
 use fleet_proto::v1::node_message::Message as FromNode;
 use fleet_proto::v1::node_service_client::NodeServiceClient;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -54,6 +56,7 @@ impl Session<'_> {
     async fn converse(&mut self, shutdown: &CancellationToken, welcomed: impl FnOnce()) -> Result<(), Status> {
         let mut welcomed = Some(welcomed);
         let mut statuses = self.desk.statuses();
+        let mut report_at = None;
         statuses.mark_changed();
         loop {
             tokio::select! {
@@ -68,9 +71,13 @@ impl Session<'_> {
                     }
                     self.hear(message).await?;
                 }
-                changed = statuses.changed() => {
+                changed = statuses.changed(), if report_at.is_none() => {
                     changed.map_err(|_| Status::cancelled("the agent is stopping"))?;
-                    tokio::time::sleep(COALESCE).await;
+                    report_at = Some(Instant::now() + COALESCE);
+                }
+                // Beside the others: a notice never waits for a report.
+                () = sleep_until(report_at.unwrap_or_else(Instant::now)), if report_at.is_some() => {
+                    report_at = None;
                     statuses.borrow_and_update();
                     self.report().await?;
                 }
@@ -96,6 +103,7 @@ impl Session<'_> {
         match message.message {
             Some(FromCoordinator::Welcome(welcome)) => self.desk.welcomed(&welcome),
             Some(FromCoordinator::Notice(notice)) => {
+                trace::stage("notice received", None, 0);
                 let applied = self.take(notice).await;
                 // First what the units do about it: whoever hears that it is applied must not see their old state.
                 self.report().await?;

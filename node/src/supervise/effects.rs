@@ -6,6 +6,7 @@ use super::engine::Engine;
 use super::spawn::{self, Command};
 use super::supervisor::{Answer, Supervisor};
 use crate::control::ControlError;
+use crate::trace;
 use fleet_proto::control::{Adopt, Release, Remember, Reply, Signal, WriteLog, reply, request, signal};
 use fleet_units::diagnostic::Reason;
 use fleet_units::ids::{InvocationId, UnitName};
@@ -143,6 +144,7 @@ impl<S: Supervisor> Engine<S> {
         match spawn::build(&self.config.host, &asked) {
             Ok((request, unenforced)) => {
                 unit.unenforced.extend(unenforced);
+                trace::stage("start asked", Some(name), 0);
                 let answer = self.supervisor.request(request::Request::Spawn(request));
                 self.track(name, vec![answer], move |mut replies| spawned(role, replies.remove(0)));
             }
@@ -160,6 +162,7 @@ impl<S: Supervisor> Engine<S> {
                 answers.push(self.supervisor.request(signal_request(name, *target, *signal)));
             }
         }
+        trace::stage("stop asked", Some(name), 0);
         let first = targets.len();
         self.track(name, answers, move |replies| {
             let (mut processes, mut any) = (0, false);

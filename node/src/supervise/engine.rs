@@ -8,6 +8,7 @@ use super::supervisor::Supervisor;
 use super::unit::{Admission, Unit};
 use super::{notify, unit};
 use crate::report::Statuses;
+use crate::trace;
 use fleet_proto::control::{self, AckEvents, Table, UnitEntry, event, request};
 use fleet_units::ids::{UnitDigest, UnitName};
 use fleet_units::jobs::{Graph, Queue};
@@ -220,6 +221,7 @@ impl<S: Supervisor> Engine<S> {
         let Some(unit) = self.units.get(name) else { return };
         match event.event {
             Some(event::Event::Exited(exited)) => {
+                trace::stage("end heard", Some(name), 0);
                 let exit = match (exited.unknown, exited.signal) {
                     // It was another one's child: nobody knows; a crash is never assumed.
                     (true, _) => Exit::Code(0),
@@ -244,6 +246,7 @@ impl<S: Supervisor> Engine<S> {
         match done.what {
             What::Event(event) => self.pending.push_back((done.unit.clone(), event)),
             What::Spawned { role, pid, unenforced } => {
+                trace::stage("started", Some(&done.unit), 0);
                 unit.unenforced.extend(unenforced);
                 self.pending.push_back((done.unit.clone(), Event::Spawned { role, pid }));
             }

@@ -7,6 +7,7 @@
 
 use super::handle::{Arrival, Handle};
 use crate::source::{Accepted, Examined, SourceError, SourceHandle, Watcher};
+use crate::trace;
 use fleet_units::ids::{EnvironmentName, Revision};
 use fleet_units::time::Timestamp;
 use std::collections::BTreeMap;
@@ -140,8 +141,10 @@ impl Branches {
             if self.seen.get(&environment) == Some(&head) {
                 continue;
             }
+            trace::stage("moved branch read", 0);
             let (name, tip) = (environment.clone(), head.clone());
             let examined = self.source.run(move |source| source.examine(&name, tip.as_ref())).await??;
+            trace::stage("examined", 0);
             self.seen.insert(environment.clone(), head);
             match examined {
                 Examined::Unchanged => self.fleet.at_head(environment).await,

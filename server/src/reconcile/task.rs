@@ -10,6 +10,7 @@ use crate::http::Metrics;
 use crate::journal::Journal;
 use crate::sessions::Offer;
 use crate::store::{Batch, Store};
+use crate::trace;
 use fleet_proto::v1;
 use fleet_units::assignment::NodeAssignment;
 use fleet_units::ids::{EnvironmentName, Epoch, Generation, NodeName, Revision};
@@ -210,6 +211,7 @@ impl Task {
             offers.push((name.clone(), Offer { assignment, fleet: head.fleet.clone() }));
         }
         // An offer that the store cannot hold is made all the same: the nodes keep it durably, and report it.
+        let syncs = self.store.syncs();
         if let Err(error) = self.commit(batch) {
             tracing::error!(error = %crate::error_chain(&error), "assignments are not stored");
         }
@@ -218,6 +220,9 @@ impl Task {
             // A node that already said it holds exactly this has applied it.
             node.offer(offer);
             self.metrics.assignments_sent.inc();
+        }
+        if !released.is_empty() {
+            trace::stage("offered", self.store.syncs() - syncs);
         }
     }
 
