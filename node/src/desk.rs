@@ -184,9 +184,13 @@ impl Desk {
         let written = writing.await.expect("saving does not panic");
         trace::stage("stored", None, SYNCS.load(Ordering::Relaxed) - syncs);
         written.map_err(|error| Reason::new("not-stored", crate::error_chain(&error)))?;
-        self.act_on(next.clone()).await?;
+        self.act_on(next).await?;
         let folder = self.0.setup.folder.clone();
-        tokio::task::spawn_blocking(move || folder.prune(&next));
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = folder.settle() {
+                tracing::warn!(error = %crate::error_chain(&error), "new bundles stay in the assignment's file");
+            }
+        });
         Ok(())
     }
 

@@ -1,10 +1,12 @@
 //! The assignment a node acts on, durable before it acts: what it boots from when the coordinator is away.
 //!
 //! ```text
-//! STATE/assignment.pb          v1::Manifest, replaced whole
-//! STATE/bundles/<digest>.pb    v1::Bundle, written before the assignment that names it, removed after
+//! STATE/assignment.pb          v1::Manifest and v1::Bundles that are new with it, each after its length; replaced whole
+//! STATE/bundles/<digest>.pb    v1::Bundle, written when nobody waits any more, removed when no assignment names it
 //! STATE/holds.json             holds by unit
 //! ```
+//! A change is one file: one fdatasync and one of its folder stand between a notice and the first process, however many
+//! bundles it brings. [`Folder::settle`] makes files of them afterwards, so that the next change does not carry them.
 
 use fleet_proto::convert::WireError;
 use fleet_proto::v1;
@@ -17,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Calls of fsync and fdatasync this process made through this module; for benchmarks and metrics.
 pub static SYNCS: AtomicU64 = AtomicU64::new(0);
@@ -69,14 +71,19 @@ pub struct Stored {
 #[derive(Clone, Debug)]
 pub struct Folder {
     state: PathBuf,
+    /// What was saved last. Held while files are written: a bundle's file counts only once it is durable, and none is
+    /// removed that is named by now.
+    saved: Arc<Mutex<Option<Stored>>>,
 }
 
 impl Folder {
     /// The files below `state`; makes the folder for bundles.
     pub fn open(state: &Path) -> Result<Folder, StoredError> {
-        let folder = Folder { state: state.to_owned() };
+        let folder = Folder { state: state.to_owned(), saved: Arc::default() };
         let bundles = folder.bundles();
         fs::create_dir_all(&bundles).map_err(io_error("make", &bundles))?;
+        // An earlier agent may have ended just before it did.
+        sync_folder(&bundles).map_err(io_error("sync", &bundles))?;
         Ok(folder)
     }
 
@@ -100,9 +107,15 @@ impl Folder {
     pub fn load(&self) -> Result<Option<Stored>, StoredError> {
         let path = self.assignment_path();
         let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
-        let manifest = v1::Manifest::decode(&bytes[..]).map_err(damaged(&path))?;
+        let mut rest = &bytes[..];
+        let manifest = v1::Manifest::decode_length_delimited(&mut rest).map_err(damaged(&path))?;
         let assignment: NodeAssignment = manifest.try_into().map_err(damaged::<WireError>(&path))?;
         let mut bundles = BTreeMap::new();
+        while !rest.is_empty() {
+            let wire = v1::Bundle::decode_length_delimited(&mut rest).map_err(damaged(&path))?;
+            let bundle: Bundle = wire.try_into().map_err(damaged::<WireError>(&path))?;
+            bundles.insert(bundle.digest(), Arc::new(bundle));
+        }
         for (unit, entry) in &assignment.units {
             if bundles.contains_key(&entry.digest) {
                 continue;
@@ -124,29 +137,49 @@ impl Folder {
         wire.try_into().map(Some).map_err(damaged::<WireError>(&path))
     }
 
-    /// Makes `next` durable: first the bundles that are not stored yet, then, in one rename, the assignment. After it
-    /// returns a crash comes back with `next`; if it fails, with what was there before.
+    /// Makes `next` durable, in one rename: the assignment, and with it the bundles that have no file of their own. After
+    /// it returns a crash comes back with `next`; if it fails, with what was there before.
     pub fn save(&self, next: &Stored) -> Result<(), StoredError> {
-        let mut wrote = false;
-        for (digest, bundle) in next.bundles.iter() {
-            let path = self.bundle_path(digest);
-            if !path.exists() {
-                write_file(&path, &v1::Bundle::from(bundle.as_ref()).encode_to_vec())
-                    .map_err(io_error("write", &path))?;
-                wrote = true;
-            }
+        let mut saved = self.saved();
+        let path = self.assignment_path();
+        let mut bytes = v1::Manifest::from(next.assignment.as_ref()).encode_length_delimited_to_vec();
+        for bundle in self.without_file(next) {
+            bytes.extend(v1::Bundle::from(bundle.1.as_ref()).encode_length_delimited_to_vec());
         }
-        if wrote {
+        write_durably(&path, &bytes).map_err(io_error("write", &path))?;
+        *saved = Some(next.clone());
+        Ok(())
+    }
+
+    /// Gives every bundle of what was saved last a file of its own, durably, and removes the files it does not name.
+    /// Nothing needs to wait for it: what has no file yet goes along with the next [`Folder::save`] again.
+    pub fn settle(&self) -> Result<(), StoredError> {
+        let saved = self.saved();
+        let Some(current) = saved.as_ref() else { return Ok(()) };
+        let new = self.without_file(current);
+        for (path, bundle) in &new {
+            let bytes = v1::Bundle::from(bundle.as_ref()).encode_to_vec();
+            write_file(path, &bytes).map_err(io_error("write", path))?;
+        }
+        if !new.is_empty() {
             let folder = self.bundles();
             sync_folder(&folder).map_err(io_error("sync", &folder))?;
         }
-        let path = self.assignment_path();
-        let manifest = v1::Manifest::from(next.assignment.as_ref()).encode_to_vec();
-        write_durably(&path, &manifest).map_err(io_error("write", &path))
+        self.prune(current);
+        Ok(())
     }
 
-    /// Removes bundles that `current` does not name. Failing to is no harm, so nothing is said.
-    pub fn prune(&self, current: &Stored) {
+    fn saved(&self) -> MutexGuard<'_, Option<Stored>> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn without_file<'a>(&self, stored: &'a Stored) -> Vec<(PathBuf, &'a Arc<Bundle>)> {
+        let bundles = stored.bundles.iter().map(|(digest, bundle)| (self.bundle_path(digest), bundle));
+        bundles.filter(|(path, _)| !path.exists()).collect()
+    }
+
+    /// Failing to remove one is no harm, so nothing is said.
+    fn prune(&self, current: &Stored) {
         let keep: BTreeSet<PathBuf> = current.bundles.keys().map(|digest| self.bundle_path(digest)).collect();
         let Ok(entries) = fs::read_dir(self.bundles()) else { return };
         for entry in entries.flatten() {
@@ -248,13 +281,23 @@ mod tests {
         let folder = Folder::open(state.path()).unwrap();
         assert!(folder.load().unwrap().is_none());
         folder.save(&stored(1, "one")).unwrap();
+        folder.settle().unwrap();
         let second = stored(2, "two");
         folder.save(&second).unwrap();
-        folder.prune(&second);
-        let loaded = folder.load().unwrap().unwrap();
-        assert_eq!(loaded.assignment, second.assignment);
-        assert_eq!(loaded.bundles, second.bundles);
-        assert_eq!(fs::read_dir(folder.bundles()).unwrap().count(), 1);
+        for settled in [false, true] {
+            if settled {
+                folder.settle().unwrap();
+            }
+            let loaded = folder.load().unwrap().unwrap();
+            assert_eq!(loaded.assignment, second.assignment, "settled: {settled}");
+            assert_eq!(loaded.bundles, second.bundles, "settled: {settled}");
+            assert_eq!(fs::read_dir(folder.bundles()).unwrap().count(), 1);
+        }
+        // What has a file of its own is not carried along again.
+        let before = fs::metadata(folder.assignment_path()).unwrap().len();
+        folder.save(&second).unwrap();
+        assert!(fs::metadata(folder.assignment_path()).unwrap().len() < before);
+        assert_eq!(folder.load().unwrap().unwrap().bundles, second.bundles);
     }
 
     #[test]
@@ -262,6 +305,8 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let folder = Folder::open(state.path()).unwrap();
         let one = stored(1, "one");
+        folder.save(&one).unwrap();
+        folder.settle().unwrap();
         folder.save(&one).unwrap();
         let path = folder.bundle_path(one.bundles.keys().next().unwrap());
         let mut bytes = fs::read(&path).unwrap();

@@ -62,6 +62,8 @@ pub(super) struct Task {
     pub(super) metrics: Arc<Metrics>,
     pub(super) epoch: Epoch,
     pub(super) sessions: u64,
+    /// Offered, not stored yet.
+    unstored: Batch,
 }
 
 /// Starts the fleet task. It ends with `shutdown`.
@@ -85,6 +87,7 @@ pub fn start(
         metrics: start.metrics,
         epoch: start.epoch,
         sessions: 0,
+        unstored: Batch::default(),
     };
     task.load()?;
     Ok((Handle { inbox: sender }, tokio::spawn(task.run(inbox, shutdown))))
@@ -127,6 +130,7 @@ impl Task {
                 () = sleep_until(wake, self.clocks) => {}
             }
             self.settle();
+            self.store_offers().await;
         }
     }
 
@@ -190,7 +194,6 @@ impl Task {
     fn release(&mut self, index: usize, released: &[NodeName]) {
         let environment = &self.environments[index];
         let Some(head) = environment.head.clone() else { return };
-        let mut batch = Batch::default();
         let mut offers = Vec::new();
         for name in released {
             let Some(node) = self.nodes.get(name) else { continue };
@@ -206,14 +209,9 @@ impl Task {
                 }),
             };
             if node.assignment.as_ref() != Some(&assignment) {
-                batch = batch.assignment(&assignment);
+                self.unstored = std::mem::take(&mut self.unstored).assignment(&assignment);
             }
             offers.push((name.clone(), Offer { assignment, fleet: head.fleet.clone() }));
-        }
-        // An offer that the store cannot hold is made all the same: the nodes keep it durably, and report it.
-        let syncs = self.store.syncs();
-        if let Err(error) = self.commit(batch) {
-            tracing::error!(error = %crate::error_chain(&error), "assignments are not stored");
         }
         for (name, offer) in offers {
             let node = self.nodes.get_mut(&name).expect("looked up above");
@@ -222,7 +220,26 @@ impl Task {
             self.metrics.assignments_sent.inc();
         }
         if !released.is_empty() {
-            trace::stage("offered", self.store.syncs() - syncs);
+            trace::stage("offered", 0);
+        }
+    }
+
+    /// Stores the assignments that were offered, without holding up the offers. One the store does not hold is made all
+    /// the same: the nodes keep theirs durably, and a coordinator that forgot goes on from a node's count.
+    async fn store_offers(&mut self) {
+        if self.unstored.is_empty() {
+            return;
+        }
+        let (store, batch) = (self.store.clone(), std::mem::take(&mut self.unstored));
+        let storing = tokio::task::spawn_blocking(move || {
+            let syncs = store.syncs();
+            let stored = store.commit(batch);
+            trace::stage("offer stored", store.syncs() - syncs);
+            stored
+        });
+        // Not awaited to its end only when the coordinator ends.
+        if let Ok(Err(error)) = storing.await {
+            tracing::error!(error = %crate::error_chain(&error), "assignments are not stored");
         }
     }
 
