@@ -25,6 +25,7 @@ use fleet_units::components::{ComponentState, Components};
 use fleet_units::diagnostic::Reason;
 use fleet_units::ids::{UnitDigest, UnitName};
 use fleet_units::spec::{self, UnitSpec};
+use fleet_units::status::{ActiveState, UnitStatus};
 use rustls_pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -107,10 +108,17 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
             tracing::error!(error = %error_chain(&error), "the stored holds are not known");
             BTreeMap::new()
         }),
+        completed: folder.load_completed(&boot_id).unwrap_or_else(|error| {
+            tracing::error!(error = %error_chain(&error), "which oneshots have run is not known: they run again");
+            BTreeMap::new()
+        }),
         admission: Box::new(admission(config, &member)?),
         earlier: earlier(stored.as_ref(), &context),
     };
+    let known = engine_config.completed.clone();
     let engine = Engine::start(control, table, events, engine_config);
+    let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+    tasks.spawn(store_completed(folder.clone(), boot_id.clone(), known, engine.clone(), shutdown.clone()));
     let keystore = Keystore::new(&config.identity_folder());
     let clock = keystore.clock();
     let identity = LiveIdentity::open(keystore, clock)?;
@@ -136,8 +144,6 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
     }
     let socket = config.local_socket();
     let listener = local::listen(&socket).map_err(|source| AgentError::Local { path: socket, source })?;
-    let shutdown = CancellationToken::new();
-    let tasks = TaskTracker::new();
     tasks.spawn(store_holds(folder, engine.clone(), shutdown.clone()));
     tasks.spawn(serve_local(listener, desk.clone(), shutdown.clone()));
     tasks.spawn(link::run(desk.clone(), dial(config, &member), link_state, shutdown.clone()));
@@ -268,6 +274,43 @@ async fn store_holds(folder: Folder, engine: supervise::Handle, shutdown: Cancel
         let saved = tokio::task::spawn_blocking(move || folder.save_holds(&now)).await;
         if let Ok(Err(error)) = saved {
             tracing::error!(error = %error_chain(&error), "holds are not stored; they end with this agent");
+        }
+    }
+}
+
+/// Oneshots run once per boot and digest, whatever becomes of agent and supervisor.
+async fn store_completed(
+    folder: Folder,
+    boot_id: String,
+    mut known: BTreeMap<UnitName, UnitDigest>,
+    engine: supervise::Handle,
+    shutdown: CancellationToken,
+) {
+    let mut statuses = engine.statuses();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = statuses.changed() => if changed.is_err() { return },
+        }
+        // One that stays (RemainAfterExit=) is stopped with the node, and runs again after that; one that its
+        // condition skipped is asked again.
+        let over = |status: &UnitStatus| {
+            status.completed && status.active_state == ActiveState::Inactive && status.result == "success"
+        };
+        let now: BTreeMap<UnitName, UnitDigest> = statuses
+            .borrow_and_update()
+            .values()
+            .filter(|status| over(status))
+            .filter_map(|status| Some((status.unit.clone(), status.digest?)))
+            .collect();
+        if now == known {
+            continue;
+        }
+        known.clone_from(&now);
+        let (folder, boot_id) = (folder.clone(), boot_id.clone());
+        let saved = tokio::task::spawn_blocking(move || folder.save_completed(&boot_id, now)).await;
+        if let Ok(Err(error)) = saved {
+            tracing::error!(error = %error_chain(&error), "which oneshots have run is not stored");
         }
     }
 }

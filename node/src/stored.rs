@@ -4,6 +4,7 @@
 //! STATE/assignment.pb          v1::Manifest and v1::Bundles that are new with it, each after its length; replaced whole
 //! STATE/bundles/<digest>.pb    v1::Bundle, written when nobody waits any more, removed when no assignment names it
 //! STATE/holds.json             holds by unit
+//! STATE/completed.json         oneshots that completed since the host booted
 //! ```
 //! A change is one file: one fdatasync and one of its folder stand between a notice and the first process, however many
 //! bundles it brings. [`Folder::settle`] makes files of them afterwards, so that the next change does not carry them.
@@ -97,6 +98,10 @@ impl Folder {
 
     fn assignment_path(&self) -> PathBuf {
         self.state.join("assignment.pb")
+    }
+
+    fn completed_path(&self) -> PathBuf {
+        self.state.join("completed.json")
     }
 
     fn holds_path(&self) -> PathBuf {
@@ -205,12 +210,35 @@ impl Folder {
         }
     }
 
+    /// Oneshots that completed since the host booted as `boot_id`, with the digests they ran from.
+    pub fn load_completed(&self, boot_id: &str) -> Result<BTreeMap<UnitName, UnitDigest>, StoredError> {
+        let path = self.completed_path();
+        let Some(bytes) = read_if_there(&path)? else { return Ok(BTreeMap::new()) };
+        let stored: CompletedUnits = serde_json::from_slice(&bytes).map_err(damaged(&path))?;
+        Ok(if stored.boot_id == boot_id { stored.units } else { BTreeMap::new() })
+    }
+
+    /// Replaces them, durably.
+    pub fn save_completed(&self, boot_id: &str, units: BTreeMap<UnitName, UnitDigest>) -> Result<(), StoredError> {
+        let path = self.completed_path();
+        let stored = CompletedUnits { boot_id: boot_id.to_owned(), units };
+        let text = serde_json::to_vec(&stored).expect("names and digests are strings");
+        write_durably(&path, &text).map_err(io_error("write", &path))
+    }
+
     /// Replaces the stored holds, durably.
     pub fn save_holds(&self, holds: &BTreeMap<UnitName, Hold>) -> Result<(), StoredError> {
         let path = self.holds_path();
         let text = serde_json::to_vec(holds).expect("holds are strings and numbers");
         write_durably(&path, &text).map_err(io_error("write", &path))
     }
+}
+
+/// The form of `completed.json`.
+#[derive(serde::Deserialize, serde::Serialize)]
+struct CompletedUnits {
+    boot_id: String,
+    units: BTreeMap<UnitName, UnitDigest>,
 }
 
 fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoredError {

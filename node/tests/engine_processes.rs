@@ -38,7 +38,13 @@ fn config(root: &Path) -> Config {
     };
     let (node, environment) = ("test-1".parse().unwrap(), "test".parse().unwrap());
     let host = Host { node, environment, user: nix::unistd::geteuid(), places, files: root.join("run/files") };
-    Config { host, holds: BTreeMap::new(), admission: Box::new(Everything), earlier: Box::new(|_, _| None) }
+    Config {
+        host,
+        holds: BTreeMap::new(),
+        completed: BTreeMap::new(),
+        admission: Box::new(Everything),
+        earlier: Box::new(|_, _| None),
+    }
 }
 
 async fn engine(root: &Path) -> Handle {

@@ -29,6 +29,9 @@ pub struct Config {
     pub host: Host,
     /// Holds as stored.
     pub holds: BTreeMap<UnitName, Hold>,
+    /// Oneshots that completed since the host booted, and the digest they ran from, as stored: they do not run again
+    /// because the supervisor that remembered them is gone.
+    pub completed: BTreeMap<UnitName, UnitDigest>,
     /// May refuse units.
     pub admission: Box<dyn Admission>,
     /// The specification an earlier agent ran a unit from, by digest, if it can still be read: what a change is then

@@ -28,6 +28,12 @@ impl<S: Supervisor> Engine<S> {
                 None => self.end_unknown(&name, &entry),
             }
         }
+        for (name, digest) in std::mem::take(&mut self.config.completed) {
+            let same = desired.units.get(&name).filter(|assigned| assigned.digest == digest);
+            if let (Some(assigned), false) = (same, self.units.contains_key(&name)) {
+                self.units.insert(name, Unit::completed(assigned.clone()));
+            }
+        }
         for (name, effects) in to_do {
             self.carry_out(&name, effects);
             self.watch_health(&name);

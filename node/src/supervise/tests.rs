@@ -26,6 +26,7 @@ fn config(admission: impl Admission + 'static) -> Config {
             files: std::env::temp_dir().join("fleet-no-files"),
         },
         holds: BTreeMap::new(),
+        completed: BTreeMap::new(),
         admission: Box::new(admission),
         earlier: Box::new(|_, _| None),
     }
@@ -248,6 +249,24 @@ async fn a_stored_hold_keeps_a_unit_down_from_the_start() {
     assert!(node.fake.log().is_empty());
     node.handle.set_hold(name("web.service"), None).await;
     node.is("web.service", "running").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_oneshot_that_completed_does_not_run_again_because_the_supervisor_is_a_new_one() {
+    let oneshot = |program: &str| {
+        let program = program.to_owned();
+        service("migrate.service", move |_, service| {
+            service.service_type = ServiceType::Oneshot;
+            service.exec_start = vec![command(&program)];
+        })
+    };
+    let mut config = config(Everything);
+    config.completed.insert(name("migrate.service"), oneshot("/bin/one").digest);
+    let node = attach(Fake::default(), config);
+    assert_eq!(node.apply([oneshot("/bin/one")]).await, ["keep migrate.service"]);
+    let kept = node.is("migrate.service", "dead").await;
+    assert!(kept.completed && kept.digest.is_some());
+    assert_eq!(node.apply([oneshot("/bin/two")]).await, ["start migrate.service"], "a new digest runs");
 }
 
 #[tokio::test(start_paused = true)]

@@ -103,6 +103,15 @@ pub(super) struct Unit {
 }
 
 impl Unit {
+    /// A oneshot that has run and shall not run again.
+    pub(super) fn completed(assigned: Assigned) -> Unit {
+        let mut unit = Unit::new(assigned);
+        unit.runs_from = Some((unit.assigned.digest, unit.assigned.revision.clone()));
+        unit.due = None;
+        unit.completed = true;
+        unit
+    }
+
     pub(super) fn new(assigned: Assigned) -> Unit {
         let machine = Machine::new(assigned.spec.clone());
         Unit {
