@@ -13,7 +13,7 @@ use fleet_units::ids::{InvocationId, UnitName};
 use fleet_units::jobs::Verb;
 use fleet_units::lifecycle::{Effect, Event, Outcome, Phase, Role, State, Target, Timer};
 use fleet_units::spec::exec::Preserve;
-use fleet_units::spec::{KindSpec, ServiceType};
+use fleet_units::spec::{KindSpec, ServiceSpec, ServiceType};
 use fleet_units::status::Unenforced;
 use fleet_units::time::Moment;
 use std::task::{Context, Poll, Waker};
@@ -217,7 +217,11 @@ impl<S: Supervisor> Engine<S> {
         let Some(unit) = self.units.get_mut(name) else { return };
         tracing::info!(unit = %name, state = state.as_str(), result = unit.machine.outcome().as_str(), "state");
         let spec = unit.machine.spec().clone();
-        let oneshot = spec.service().is_some_and(|service| service.service_type == ServiceType::Oneshot);
+        // One with RemainAfterExit= that is over was stopped: what it did is undone.
+        let completes = |service: &&ServiceSpec| {
+            service.service_type == ServiceType::Oneshot && (state == State::Exited || !service.remain_after_exit)
+        };
+        let oneshot = spec.service().filter(completes).is_some();
         match state {
             State::Exited | State::Dead => {
                 let skipped = unit.machine.outcome() == Outcome::ExecCondition;

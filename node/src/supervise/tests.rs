@@ -270,6 +270,21 @@ async fn a_oneshot_that_completed_does_not_run_again_because_the_supervisor_is_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_oneshot_that_remains_has_completed_until_it_is_stopped() {
+    let node = node();
+    let up = service("network.service", |_, service| {
+        service.service_type = ServiceType::Oneshot;
+        service.remain_after_exit = true;
+    });
+    node.apply([up]).await;
+    node.is("network.service", "start").await;
+    node.fake.exit("network.service", "main", 0);
+    assert!(node.is("network.service", "exited").await.completed);
+    assert!(node.handle.act(act("network.service", UnitAct::Stop(in_an_hour()))).await.ok);
+    assert!(!node.is("network.service", "dead").await.completed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_agent_continues_and_touches_nothing() {
     let fake = Fake::default();
     let units = || {
