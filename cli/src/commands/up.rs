@@ -20,6 +20,8 @@ use tokio::time::Instant;
 
 /// How long the first units may take to show in the table; what is later shows in the events.
 const FIRST_UNITS: Duration = Duration::from_secs(10);
+/// Between two attempts to reach a coordinator that does not answer.
+const AGAIN: Duration = Duration::from_millis(200);
 /// How long a detached fleet may take to answer.
 const DETACHED_START: Duration = Duration::from_secs(120);
 
@@ -74,28 +76,28 @@ async fn keep(arguments: &Arguments, layout: &Layout, settings: &Settings, lock:
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut fleet = Keeper::start(layout, settings, lock).await?;
     let local = enlist::app(layout);
-    let ended = {
+    {
         let show = async {
-            if !arguments.keeper {
-                show(layout, &local, app).await?;
-                follow(&local, app).await?;
+            if !arguments.keeper
+                && let Err(error) = view(layout, &local, app).await
+            {
+                app.output.say(&format!("nothing more is shown: {error}; the fleet stays up"));
             }
-            std::future::pending::<CommandResult<()>>().await
+            std::future::pending::<()>().await;
         };
         tokio::pin!(show);
         loop {
             tokio::select! {
-                _ = interrupt.recv() => break Ok(()),
-                _ = terminate.recv() => break Ok(()),
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
                 Some(words) = fleet.words.recv() => app.output.say(&words),
-                shown = &mut show => break shown,
+                () = &mut show => {}
             }
         }
-    };
+    }
     app.output.say("ending the fleet: units first, then the coordinator");
     let killed = fleet.end().await;
     setup::clean(layout);
-    ended?;
     if killed.is_empty() {
         app.output.say("the fleet is down");
         return Ok(Exit::Done);
@@ -103,17 +105,41 @@ async fn keep(arguments: &Arguments, layout: &Layout, settings: &Settings, lock:
     Err(CommandError::failed(format!("had to be killed: {}", killed.join(", "))))
 }
 
+/// What runs, then events for ever. Ends only when nothing more can be written: what cannot be read now is tried again,
+/// since the keeper starts a coordinator that died.
+async fn view(layout: &Layout, local: &App, app: &App) -> CommandResult<()> {
+    match first_units(local).await {
+        Ok(environments) => write_table(&environments, layout, app)?,
+        Err(error) => app.output.say(&format!("cannot show what runs yet: {error}")),
+    }
+    follow(local, app).await
+}
+
 /// The table of what runs, and what to try next.
 async fn show(layout: &Layout, local: &App, app: &App) -> CommandResult<()> {
     let environments = first_units(local).await?;
-    app.output.write(&status::render(&environments, false, &app.output.stdout))?;
+    write_table(&environments, layout, app)
+}
+
+fn write_table(environments: &[v1::EnvironmentView], layout: &Layout, app: &App) -> CommandResult<()> {
+    app.output.write(&status::render(environments, false, &app.output.stdout))?;
     app.output.write(&next_steps(layout, app))
 }
 
 /// What runs once every node has told its units and they have started, or 10 s later.
 async fn first_units(local: &App) -> CommandResult<Vec<v1::EnvironmentView>> {
-    let mut client = client::connect(local).await?;
     let until = Instant::now() + FIRST_UNITS;
+    loop {
+        match settled(local, until).await {
+            Err(_) if Instant::now() < until => tokio::time::sleep(AGAIN).await,
+            answer => return answer,
+        }
+    }
+}
+
+/// What runs once all is up, or at `until`.
+async fn settled(local: &App, until: Instant) -> CommandResult<Vec<v1::EnvironmentView>> {
+    let mut client = client::connect(local).await?;
     loop {
         let request = v1::StatusRequest::default();
         let environments = client.call(async |rpc| rpc.status(request).await).await?.environments;
@@ -156,25 +182,28 @@ fn next_steps(layout: &Layout, app: &App) -> String {
     text
 }
 
-/// Prints events as they come; ends only with an error. A coordinator that restarts is followed again.
+/// Prints events as they come; ends only when they cannot be written. A coordinator that restarts is followed again.
 async fn follow(local: &App, app: &App) -> CommandResult<()> {
     // What came before is in the table that was just shown.
     let mut last = time::now();
     loop {
-        let mut client = client::connect(local).await?;
-        let request = v1::EventsRequest { follow: true, ..Default::default() };
-        let mut stream = client.call(async |rpc| rpc.events(request).await).await?;
-        while let Ok(Some(event)) = stream.message().await {
+        let mut stream = events_of(local).await.ok();
+        while let Some(stream) = stream.as_mut()
+            && let Ok(Some(event)) = stream.message().await
+        {
             if event.time_us > last {
                 last = event.time_us;
                 app.output.write(&events::render(event, &app.output))?;
             }
         }
-        let mut again = tokio::time::interval(Duration::from_millis(200));
-        while client::connect(local).await.is_err() {
-            again.tick().await;
-        }
+        tokio::time::sleep(AGAIN).await;
     }
+}
+
+async fn events_of(local: &App) -> CommandResult<tonic::Streaming<v1::Event>> {
+    let mut client = client::connect(local).await?;
+    let request = v1::EventsRequest { follow: true, ..Default::default() };
+    client.call(async |rpc| rpc.events(request).await).await
 }
 
 /// Starts the keeper as a process of its own, and returns once the fleet answers.

@@ -102,8 +102,9 @@ impl Daemon {
             tokio::time::sleep(PAUSE).await;
         }
         self.log_began = length(&self.recipe.log);
-        self.running = Self::spawn(&self.recipe)?;
+        // Before it is tried: a start that fails counts as one that died at once.
         self.started = Instant::now();
+        self.running = Self::spawn(&self.recipe)?;
         Ok(())
     }
 
