@@ -69,11 +69,16 @@ pub(crate) fn run(arguments: &Arguments, app: &App) -> CommandResult {
     app.block_on(keep(arguments, &layout, &settings, lock, app))
 }
 
-/// Keeps the fleet until Ctrl-C or SIGTERM, then ends it.
+/// Keeps the fleet until Ctrl-C, SIGTERM or the end of the terminal, then ends it.
 async fn keep(arguments: &Arguments, layout: &Layout, settings: &Settings, lock: Lock, app: &App) -> CommandResult {
     let failed = |error| CommandError::because("cannot listen for signals", error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    // Under nohup the terminal may go and the fleet stays.
+    let mut hangup = match hangup_is_ignored() {
+        true => None,
+        false => Some(signal(SignalKind::hangup()).map_err(failed)?),
+    };
     let mut fleet = Keeper::start(layout, settings, lock).await?;
     let local = enlist::app(layout);
     {
@@ -90,6 +95,7 @@ async fn keep(arguments: &Arguments, layout: &Layout, settings: &Settings, lock:
             tokio::select! {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
+                Some(_) = async { hangup.as_mut()?.recv().await } => break,
                 Some(words) = fleet.words.recv() => app.output.say(&words),
                 () = &mut show => {}
             }
@@ -103,6 +109,14 @@ async fn keep(arguments: &Arguments, layout: &Layout, settings: &Settings, lock:
         return Ok(Exit::Done);
     }
     Err(CommandError::failed(format!("had to be killed: {}", killed.join(", "))))
+}
+
+/// Whether whoever started this process made it ignore SIGHUP.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Bit 0 is signal 1: SIGHUP.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// What runs, then events for ever. Ends only when nothing more can be written: what cannot be read now is tried again,
