@@ -4,7 +4,7 @@ use fleet_units::ids::EnvironmentName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// What `server.toml` says.
@@ -143,10 +143,22 @@ impl Config {
         self.environments.iter().map(|name| (name.clone(), branch(name))).collect()
     }
 
-    /// What nodes are told to connect to.
+    /// What nodes are told to connect to. Where it names no host, as 0.0.0.0:7460, a node that joins takes the host it
+    /// joined at.
     #[must_use]
     pub fn told_endpoints(&self) -> Vec<String> {
         if self.endpoints.is_empty() { vec![self.listen.to_string()] } else { self.endpoints.clone() }
+    }
+
+    /// The same for somebody on this host.
+    #[must_use]
+    pub fn local_endpoints(&self) -> Vec<String> {
+        if !self.endpoints.is_empty() || !self.listen.ip().is_unspecified() {
+            return self.told_endpoints();
+        }
+        let loopback: IpAddr =
+            if self.listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        vec![SocketAddr::new(loopback, self.listen.port()).to_string()]
     }
 }
 
@@ -174,6 +186,14 @@ mod tests {
     fn an_environment_may_follow_another_branch() {
         let config = load("[environment.production]\nbranch = \"master\"\n").unwrap();
         assert_eq!(config.chain().last().unwrap().1, "master");
+    }
+
+    #[test]
+    fn an_operator_on_the_coordinators_host_is_told_of_loopback_instead_of_any_address() {
+        assert_eq!(Config::default().local_endpoints(), ["127.0.0.1:7460"]);
+        assert_eq!(load("listen = \"[::]:7460\"").unwrap().local_endpoints(), ["[::1]:7460"]);
+        assert_eq!(load("listen = \"10.0.0.1:1\"").unwrap().local_endpoints(), ["10.0.0.1:1"]);
+        assert_eq!(load("endpoints = [\"f.example:1\"]").unwrap().local_endpoints(), ["f.example:1"]);
     }
 
     #[test]

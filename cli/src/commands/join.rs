@@ -6,6 +6,7 @@ use fleet_certs::keystore::Keystore;
 use fleet_node::config::{Membership, STATE_FORMAT};
 use fleet_units::ids::NodeName;
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -64,9 +65,17 @@ pub(crate) async fn join(token: &str, coordinator: &str, name: &NodeName, state:
         name: joined.node,
         environment: joined.environment,
         trust_domain: joined.credentials.me().domain.as_str().to_owned(),
-        endpoints: joined.endpoints,
+        endpoints: joined.endpoints.into_iter().map(|told| reachable(told, coordinator)).collect(),
     };
     membership.save(state).map_err(CommandError::failed)
+}
+
+/// An endpoint as this host reaches it: one that names no host, as 0.0.0.0:7460, is on the host that `coordinator` names.
+fn reachable(told: String, coordinator: &str) -> String {
+    match (told.parse::<SocketAddr>(), coordinator.rsplit_once(':')) {
+        (Ok(address), Some((host, _))) if address.ip().is_unspecified() => format!("{host}:{}", address.port()),
+        _ => told,
+    }
 }
 
 fn explain(error: JoinError) -> CommandError {
@@ -115,4 +124,22 @@ fn host_name() -> CommandResult<NodeName> {
         CommandError::because(format!("the host's name {name:?} cannot be the node's"), error)
             .hint("give one: --name NAME")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reachable;
+
+    #[test]
+    fn an_endpoint_without_a_host_is_on_the_host_that_was_joined() {
+        let cases = [
+            ("0.0.0.0:7460", "fleet.example.org:7461", "fleet.example.org:7460"),
+            ("[::]:7460", "[2001:db8::1]:7461", "[2001:db8::1]:7460"),
+            ("10.0.0.1:7460", "fleet.example.org:7461", "10.0.0.1:7460"),
+            ("other.example.org:7460", "fleet.example.org:7461", "other.example.org:7460"),
+        ];
+        for (told, coordinator, reached) in cases {
+            assert_eq!(reachable(told.to_owned(), coordinator), reached);
+        }
+    }
 }

@@ -131,7 +131,7 @@ fn issue(arguments: &Issue, app: &App) -> CommandResult {
     let keystore = Keystore::new(&identity);
     fleet_server::init::issue_operator(&state, &config.lives, &arguments.name, &keystore)
         .map_err(CommandError::failed)?;
-    let entry = Context { endpoints: config.told_endpoints(), trust_domain: config.trust_domain, identity };
+    let entry = Context { endpoints: config.local_endpoints(), trust_domain: config.trust_domain, identity };
     context::add(name, entry, true)?;
     app.output.say(&format!("{} is an operator now; context {name} uses this certificate", arguments.name));
     Ok(Exit::Done)
