@@ -130,7 +130,7 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
         clocks: Clocks { wall: system_time, monotonic },
     };
     let (fleet, mut fleet_task) = reconcile::start(start, shutdown.clone())?;
-    let (look, branches) = Branches::new(source.clone(), fleet.clone(), system_time, config.chain(), to_record);
+    let (look, mut branches) = Branches::new(source.clone(), fleet.clone(), system_time, config.chain(), to_record);
     branches.recall().await?;
     let watcher = Watcher::new(&state.join(&config.repository));
     tasks.spawn(branches.run(watcher, shutdown.clone()));

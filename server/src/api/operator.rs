@@ -2,7 +2,7 @@
 
 use super::caller;
 use super::not_found;
-use crate::journal::{Entry, Journal, NodeRecord};
+use crate::journal::{Entry, Journal, NodeRecord, Undecided};
 use crate::logs::LogStore;
 use crate::reconcile::{Act, EnvironmentPlan, Handle, Look};
 use crate::source::SourceHandle;
@@ -206,11 +206,22 @@ impl OperatorService for OperatorApi {
     async fn label_node(&self, request: Request<v1::LabelNodeRequest>) -> Answer<v1::LabelNodeResponse> {
         let who = Self::who(&request)?;
         let request = request.into_inner();
-        let (node, record) = self.member(&request.node)?;
-        let mut labels = record.labels;
-        labels.extend(request.set);
-        labels.retain(|label, _| !request.remove.contains(label));
-        self.record(Entry::NodeLabelled { node, labels, by: who })?;
+        let (node, _) = self.member(&request.node)?;
+        // By the latest labels, with nobody in between.
+        let decided = self.journal.decide(|state, _| {
+            let record = state.nodes.get(&node).ok_or_else(|| Status::not_found(format!("{node} was removed")))?;
+            let mut labels = record.labels.clone();
+            labels.extend(request.set.clone());
+            labels.retain(|label, _| !request.remove.contains(label));
+            Ok::<_, Status>(Entry::NodeLabelled { node: node.clone(), labels, by: who.clone() })
+        });
+        match decided {
+            Ok(_) => {}
+            Err(Undecided::Refused(status)) => return Err(status),
+            Err(Undecided::Journal(error)) => {
+                return Err(Status::unavailable(format!("nothing was done: {}", crate::error_chain(&error))));
+            }
+        }
         Ok(Response::new(v1::LabelNodeResponse {}))
     }
 

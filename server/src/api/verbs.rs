@@ -173,7 +173,8 @@ impl OperatorApi {
             let attempted = proposed.clone();
             match self.git(move |source| source.commit(&attempted, &commit)).await? {
                 Ok(accepted) => {
-                    self.fleet.accepted(Box::new(accepted.clone()), crate::reconcile::Arrival::New).await;
+                    // If this call is given up here, the next look finds it.
+                    self.look.now().await;
                     return Ok(Outcome::Done(Box::new(proposed), plan, Box::new(accepted)));
                 }
                 Err(Refusal::Raced(_)) if attempt < RETRIES && expect.is_empty() => {}

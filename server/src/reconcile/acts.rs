@@ -48,10 +48,17 @@ impl Acts {
     }
 
     /// A node answered a command.
-    pub(super) fn result(&mut self, result: v1::CommandResult) {
-        let (Some(waiting), Some(result)) = (self.waiting.remove(&result.command_id), result.result) else { return };
-        // Who it was is the session's word, not the message's.
-        let result = v1::ActionResult { node: waiting.node.to_string(), unit: waiting.unit.to_string(), ..result };
+    pub(super) fn result(&mut self, from: &NodeName, result: v1::CommandResult) {
+        // Who answers is the session's word; a node does not answer for another.
+        if self.waiting.get(&result.command_id).is_none_or(|waiting| waiting.node != *from) {
+            return;
+        }
+        let waiting = self.waiting.remove(&result.command_id).expect("looked up above");
+        let (node, unit) = (waiting.node.to_string(), waiting.unit.to_string());
+        let result = match result.result {
+            Some(result) => v1::ActionResult { node, unit, ..result },
+            None => failed(&waiting.node, &waiting.unit, "the node gave no answer that can be understood"),
+        };
         self.arrived(waiting.act, result);
     }
 
@@ -64,6 +71,10 @@ impl Acts {
     pub(super) fn expire(&mut self, now: Moment) {
         let late: Vec<u64> = self.acts.iter().filter(|(_, act)| act.until <= now).map(|(id, _)| *id).collect();
         self.give_up(|waiting| late.contains(&waiting.act), "the node did not answer within 5 minutes");
+        for act in late {
+            // Answered by now, unless something was lost: then at least nobody waits for it.
+            self.acts.remove(&act);
+        }
     }
 
     fn give_up(&mut self, which: impl Fn(&Waiting) -> bool, why: &str) {
@@ -128,6 +139,12 @@ impl Task {
         let until = (self.clocks.monotonic)().after(PATIENCE);
         self.acts.acts.insert(id, Pending { reply, results: Vec::new(), missing: targets.len(), until });
         for (node, unit) in targets {
+            let connected = self.nodes.get(&node).is_some_and(|node| node.link.is_some());
+            if !connected && act.action != v1::UnitAction::Stop {
+                let why = "the node is not connected; on its host, `fleet node` works without the coordinator";
+                self.acts.arrived(id, failed(&node, &unit, why));
+                continue;
+            }
             if let Err(why) = self.record_hold(act, &node, &unit) {
                 self.acts.arrived(id, failed(&node, &unit, &why));
                 continue;
@@ -149,14 +166,13 @@ impl Task {
                 Some(true) => {
                     self.acts.waiting.insert(command_id, Waiting { act: id, node, unit });
                 }
-                Some(false) => self.acts.arrived(id, failed(&node, &unit, "too many commands wait for this node")),
+                Some(false) => {
+                    let why =
+                        "too many commands wait for this node; a hold is recorded and reaches it when it connects";
+                    self.acts.arrived(id, failed(&node, &unit, why));
+                }
                 None => {
-                    let why = match act.action {
-                        v1::UnitAction::Stop => {
-                            "the node is not connected; the hold is recorded and reaches it when it is back"
-                        }
-                        _ => "the node is not connected; on its host, `fleet node` works without the coordinator",
-                    };
+                    let why = "the node is not connected; the hold is recorded and reaches it when it is back";
                     self.acts.arrived(id, failed(&node, &unit, why));
                 }
             }
@@ -177,11 +193,26 @@ impl Task {
         let held = self.journal.state().holds.contains_key(&(node.clone(), unit.clone()));
         let entry = match (act.action, self.hold_until(act)) {
             (v1::UnitAction::Stop, Some(until)) => Entry::HoldSet { node, unit, who, why: act.why.clone(), until },
-            (v1::UnitAction::Start, _) if held => Entry::HoldEnded { node, unit, who },
+            // Both end a hold on the node.
+            (v1::UnitAction::Start | v1::UnitAction::Restart, _) if held => Entry::HoldEnded { node, unit, who },
             _ => return Ok(()),
         };
         let recorded = self.journal.append(entry).map(drop);
         recorded.map_err(|error| format!("the hold is not recorded, nothing was done: {error}"))
+    }
+
+    /// A node that had a hold has it no more: somebody on its host ended it, or its time is over.
+    pub(super) fn hold_ended(&mut self, node: &NodeName, unit: &UnitName) {
+        let now = (self.clocks.wall)();
+        let journal = self.journal.state();
+        let live = journal.holds.get(&(node.clone(), unit.clone())).is_some_and(|hold| hold.until > now);
+        if !live {
+            return;
+        }
+        let who = format!("node/{node}");
+        if let Err(error) = self.journal.append(Entry::HoldEnded { node: node.clone(), unit: unit.clone(), who }) {
+            tracing::error!(error = %crate::error_chain(&error), "the end of a hold is not recorded");
+        }
     }
 
     /// Tells a node that has just connected the holds the coordinator knows.

@@ -47,7 +47,16 @@ pub struct Branches {
     chain: Vec<(EnvironmentName, String)>,
     questions: mpsc::Receiver<oneshot::Sender<()>>,
     converged: mpsc::Receiver<(EnvironmentName, Revision)>,
+    /// Branch heads as last examined.
     seen: BTreeMap<EnvironmentName, Option<Revision>>,
+    /// Accepted heads the fleet task knows. Nobody else tells it, so they come in order.
+    told: BTreeMap<EnvironmentName, Revision>,
+    /// Accepted heads that are not in the head log yet.
+    unwritten: BTreeMap<EnvironmentName, Accepted>,
+    /// Convergences that are not in the head log yet.
+    unrecorded: BTreeMap<EnvironmentName, Revision>,
+    /// What was said to be wrong.
+    troubles: BTreeMap<EnvironmentName, String>,
 }
 
 impl Branches {
@@ -61,7 +70,19 @@ impl Branches {
         converged: mpsc::Receiver<(EnvironmentName, Revision)>,
     ) -> (Look, Branches) {
         let (sender, questions) = mpsc::channel(QUESTIONS);
-        let branches = Branches { source, fleet, wall, chain, questions, converged, seen: BTreeMap::new() };
+        let branches = Branches {
+            source,
+            fleet,
+            wall,
+            chain,
+            questions,
+            converged,
+            seen: BTreeMap::new(),
+            told: BTreeMap::new(),
+            unwritten: BTreeMap::new(),
+            unrecorded: BTreeMap::new(),
+            troubles: BTreeMap::new(),
+        };
         (Look { questions: sender }, branches)
     }
 
@@ -69,22 +90,27 @@ impl Branches {
     ///
     /// # Errors
     /// When the repository cannot be read.
-    pub async fn recall(&self) -> Result<(), SourceError> {
+    pub async fn recall(&mut self) -> Result<(), SourceError> {
         for (environment, _) in self.chain.clone() {
-            let recalled = self
-                .source
-                .run(move |source| -> Result<_, SourceError> {
-                    let accepted = source.accepted(&environment)?;
-                    let converged = accepted
-                        .as_ref()
-                        .map(|accepted| source.has_converged(&environment, &accepted.revision))
-                        .transpose()?;
-                    Ok(accepted.zip(converged))
-                })
-                .await??;
-            if let Some((accepted, converged)) = recalled {
-                self.fleet.accepted(Box::new(accepted), Arrival::Known { converged }).await;
-            }
+            self.recall_one(environment, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the accepted head of one environment, unless it was told; `arrival` says how it came, else the head log.
+    async fn recall_one(&mut self, environment: EnvironmentName, arrival: Option<Arrival>) -> Result<(), SourceError> {
+        let (name, told) = (environment.clone(), self.told.get(&environment).cloned());
+        let recalled = self
+            .source
+            .run(move |source| -> Result<_, SourceError> {
+                let Some(accepted) = source.accepted(&name)? else { return Ok(None) };
+                let converged = source.has_converged(&name, &accepted.revision)?;
+                Ok((told.as_ref() != Some(&accepted.revision)).then_some((accepted, converged)))
+            })
+            .await??;
+        if let Some((accepted, converged)) = recalled {
+            self.told.insert(environment, accepted.revision.clone());
+            self.fleet.accepted(Box::new(accepted), arrival.unwrap_or(Arrival::Known { converged })).await;
         }
         Ok(())
     }
@@ -101,12 +127,11 @@ impl Branches {
                 _ = net.tick() => {}
                 question = self.questions.recv() => asked = question,
                 Some((environment, revision)) = self.converged.recv() => {
-                    self.record_converged(environment, revision).await;
+                    self.unrecorded.insert(environment, revision);
                 }
             }
-            if let Err(error) = self.look().await {
-                tracing::error!(error = %crate::error_chain(&error), "the repository cannot be read; what runs runs on");
-            }
+            self.write_pending().await;
+            self.look().await;
             if let Some(asked) = asked {
                 // Whoever asked may have given up.
                 let _ = asked.send(());
@@ -114,57 +139,105 @@ impl Branches {
         }
     }
 
-    async fn record_converged(&mut self, environment: EnvironmentName, revision: Revision) {
-        let (name, now) = (environment.clone(), (self.wall)());
-        let recorded = self.source.run(move |source| source.record_converged(&name, &revision, now)).await;
-        match recorded {
-            // What was refused because its source had not converged may be accepted now.
-            Ok(Ok(_)) => self.seen.clear(),
-            Ok(Err(error)) | Err(error) => {
-                tracing::warn!(%environment, error = %crate::error_chain(&error), "convergence is not recorded");
-            }
-        }
-    }
-
-    /// Looks once at every branch, in the order of the chain; again when one was accepted, because a later
-    /// environment's head may be a promotion of it.
-    async fn look(&mut self) -> Result<(), SourceError> {
-        while self.look_once().await? {}
-        Ok(())
-    }
-
-    async fn look_once(&mut self) -> Result<bool, SourceError> {
-        let mut heads = self.source.run(|source| source.heads()).await??;
-        let mut accepted_any = false;
-        for (environment, branch) in self.chain.clone() {
-            let head = heads.remove(&branch);
-            if self.seen.get(&environment) == Some(&head) {
-                continue;
-            }
-            trace::stage("moved branch read", 0);
-            let (name, tip) = (environment.clone(), head.clone());
-            let examined = self.source.run(move |source| source.examine(&name, tip.as_ref())).await??;
-            trace::stage("examined", 0);
-            self.seen.insert(environment.clone(), head);
-            match examined {
-                Examined::Unchanged => self.fleet.at_head(environment).await,
-                Examined::Kept { state, rejected } => self.fleet.kept(environment, state, rejected).await,
-                Examined::Accepted(accepted) => {
-                    accepted_any = true;
-                    self.fleet.accepted(accepted.clone(), Arrival::New).await;
-                    self.write(*accepted).await?;
+    /// Writes what is not in the head logs yet; what fails is tried again at the next look.
+    async fn write_pending(&mut self) {
+        let now = (self.wall)();
+        for (environment, accepted) in std::mem::take(&mut self.unwritten) {
+            let entry = accepted.clone();
+            let written = self.source.run(move |source| source.accept(&entry, FOLDER_OWNER, now)).await;
+            match written {
+                // Moved: somebody else has written it, or a later head.
+                Ok(Ok(()) | Err(SourceError::Moved { .. })) => self.well(&environment),
+                Ok(Err(error)) | Err(error) => {
+                    self.ill(&environment, &error, "the accepted head is not in the head log yet");
+                    self.unwritten.insert(environment, accepted);
                 }
             }
         }
-        if accepted_any {
-            self.seen.retain(|_, _| false);
+        for (environment, revision) in std::mem::take(&mut self.unrecorded) {
+            let (name, head) = (environment.clone(), revision.clone());
+            let recorded = self.source.run(move |source| source.record_converged(&name, &head, now)).await;
+            match recorded {
+                // What was refused because its source had not converged may be accepted now.
+                Ok(Ok(_)) => self.seen.clear(),
+                Ok(Err(error)) | Err(error) => {
+                    self.ill(&environment, &error, "convergence is not recorded yet");
+                    self.unrecorded.insert(environment, revision);
+                }
+            }
         }
-        Ok(accepted_any)
     }
 
-    /// Writes the accepted head into the head log, after the nodes were told: a crash in between examines it again.
-    async fn write(&self, accepted: Accepted) -> Result<(), SourceError> {
-        let now = (self.wall)();
-        self.source.run(move |source| source.accept(&accepted, FOLDER_OWNER, now)).await?
+    /// Looks at every branch, in the order of the chain; again when one was accepted, because a later environment's
+    /// head may be a promotion of it. One environment that cannot be read keeps no other from being followed.
+    async fn look(&mut self) {
+        loop {
+            let mut heads = match self.source.run(|source| source.heads()).await {
+                Ok(Ok(heads)) => heads,
+                Ok(Err(error)) | Err(error) => {
+                    tracing::error!(error = %crate::error_chain(&error), "the branches cannot be read; what runs runs on");
+                    return;
+                }
+            };
+            let mut accepted_any = false;
+            for (environment, branch) in self.chain.clone() {
+                let head = heads.remove(&branch);
+                if self.seen.get(&environment) == Some(&head) {
+                    continue;
+                }
+                match self.look_at(&environment, head.clone()).await {
+                    Ok(accepted) => {
+                        self.well(&environment);
+                        self.seen.insert(environment, head);
+                        accepted_any |= accepted;
+                    }
+                    Err(error) => self.ill(&environment, &error, "its branch cannot be read; what runs runs on"),
+                }
+            }
+            if !accepted_any {
+                return;
+            }
+            self.seen.clear();
+            self.write_pending().await;
+        }
+    }
+
+    /// Tells the fleet task what the environment's branch holds; whether that is a new accepted head.
+    async fn look_at(&mut self, environment: &EnvironmentName, head: Option<Revision>) -> Result<bool, SourceError> {
+        let name = environment.clone();
+        trace::stage("moved branch read", 0);
+        let examined = self.source.run(move |source| source.examine(&name, head.as_ref())).await??;
+        trace::stage("examined", 0);
+        match examined {
+            Examined::Unchanged => {
+                // A promotion or rollback has moved branch and head log together: its head is told here, too.
+                self.recall_one(environment.clone(), Some(Arrival::New)).await?;
+                self.fleet.at_head(environment.clone()).await;
+                Ok(false)
+            }
+            Examined::Kept { state, rejected } => {
+                self.fleet.kept(environment.clone(), state, rejected).await;
+                Ok(false)
+            }
+            Examined::Accepted(accepted) => {
+                self.told.insert(environment.clone(), accepted.revision.clone());
+                // Written into the head log after the nodes were told: a crash in between examines it again.
+                self.unwritten.insert(environment.clone(), (*accepted).clone());
+                self.fleet.accepted(accepted, Arrival::New).await;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Says what is wrong, once for as long as it stays the same.
+    fn ill(&mut self, environment: &EnvironmentName, error: &SourceError, what: &str) {
+        let text = crate::error_chain(error);
+        if self.troubles.insert(environment.clone(), text.clone()).as_ref() != Some(&text) {
+            tracing::error!(%environment, error = text, "{what}");
+        }
+    }
+
+    fn well(&mut self, environment: &EnvironmentName) {
+        self.troubles.remove(environment);
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Environment {
     pub(super) rejected: Option<Rejected>,
     /// The head whose convergence was recorded.
     pub(super) recorded: Option<Revision>,
+    /// The accepted head, when this version does not understand it.
+    frozen: Option<Revision>,
     unit_revisions: BTreeMap<UnitName, (UnitDigest, Revision)>,
     target: Assignments,
     unplaced: Vec<Unplaced>,
@@ -63,6 +65,7 @@ impl Environment {
             branch_state: BranchState::Missing,
             rejected: None,
             recorded: None,
+            frozen: None,
             unit_revisions: BTreeMap::new(),
             target: Assignments::new(),
             unplaced: Vec::new(),
@@ -83,7 +86,7 @@ impl Environment {
 
     /// Makes `head` what the environment shall run, and begins its rollout.
     pub(super) fn accept(&mut self, head: Head, nodes: &Nodes) {
-        let changed = self.changed_units(&head.fleet);
+        let changed = self.changed_units(&head);
         let total = nodes.values().filter(|node| node.environment == self.name).count();
         self.policy = RolloutPolicy::strictest(changed.iter().map(|unit| &head.fleet.units[unit].spec.fleet), total);
         for unit in changed {
@@ -92,32 +95,51 @@ impl Environment {
         }
         self.unit_revisions.retain(|unit, _| head.fleet.units.contains_key(unit));
         self.rejected = None;
+        self.frozen = None;
         self.head = Some(head);
+        self.progress.clear();
         self.place(nodes);
     }
 
-    fn changed_units(&self, fleet: &FleetSpec) -> Vec<UnitName> {
-        let same = |unit: &UnitName, digest: &UnitDigest| {
-            self.unit_revisions.get(unit).is_some_and(|(known, _)| known == digest)
-        };
-        fleet.units.iter().filter(|(name, unit)| !same(name, &unit.digest)).map(|(name, _)| name.clone()).collect()
+    /// Leaves everything as it is: `rejected` is the accepted head, which this version does not understand.
+    pub(super) fn freeze(&mut self, rejected: Rejected) {
+        self.frozen = Some(rejected.revision.clone());
+        self.rejected = Some(rejected);
     }
 
-    /// Places every unit again: after a new head, and when nodes or labels changed.
+    /// Units that `head` changes; also those it changed before the coordinator was started again.
+    fn changed_units(&self, head: &Head) -> Vec<UnitName> {
+        let same = |unit: &UnitName, digest: &UnitDigest| {
+            let known = self.unit_revisions.get(unit);
+            known.is_some_and(|(known, since)| known == digest && *since != head.revision)
+        };
+        let units = head.fleet.units.iter();
+        units.filter(|(name, unit)| !same(name, &unit.digest)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Has `node` released anew at the next placement: it does not hold what it was offered.
+    pub(super) fn begin_again(&mut self, node: &NodeName) {
+        self.progress.remove(node);
+    }
+
+    /// Places every unit again: after a new head, and when nodes or labels changed. A node whose share stays the same
+    /// stays where it is in the rollout.
     pub(super) fn place(&mut self, nodes: &Nodes) {
         let Some(head) = &self.head else { return };
         let scheduled = schedule(&head.fleet, &self.inventory(nodes), &self.target);
-        self.target = scheduled.assignments;
+        let before = std::mem::replace(&mut self.target, scheduled.assignments);
         self.unplaced = scheduled.unplaced;
-        self.progress = self
-            .target
-            .iter()
-            .filter_map(|(name, wanted)| {
-                let node = nodes.get(name)?;
-                let changes = held(node) != Some(wanted.clone());
-                Some((name.clone(), NodeProgress { connected: node.link.is_some(), changes, ..Default::default() }))
-            })
-            .collect();
+        let mut known = std::mem::take(&mut self.progress);
+        for (name, wanted) in &self.target {
+            let Some(node) = nodes.get(name) else { continue };
+            let kept = known.remove(name).filter(|_| before.get(name) == Some(wanted));
+            // A node that got this very revision before the coordinator was started again still has to prove it.
+            let proving = self.recorded.as_ref() != Some(&head.revision)
+                && node.assignment.as_ref().is_some_and(|held| held.revision == head.revision);
+            let changes = proving || held(node) != Some(wanted.clone());
+            let fresh = NodeProgress { connected: node.link.is_some(), changes, ..Default::default() };
+            self.progress.insert(name.clone(), kept.unwrap_or(fresh));
+        }
     }
 
     /// Where `fleet` would run if it were this environment's desired state now.
@@ -168,12 +190,6 @@ impl Environment {
         }
     }
 
-    /// Whether what `node` holds differs from what it shall run.
-    #[must_use]
-    pub(super) fn changes(&self, node: &NodeName) -> bool {
-        self.progress.get(node).is_some_and(|progress| progress.changes)
-    }
-
     /// What `node` shall run.
     #[must_use]
     pub(super) fn assigned(&self, node: &NodeName) -> BTreeMap<UnitName, AssignedUnit> {
@@ -183,6 +199,12 @@ impl Environment {
             Some((unit.clone(), AssignedUnit { digest: *digest, revision }))
         };
         wanted.filter_map(entry).collect()
+    }
+
+    /// Whether every node has the head and has proved it.
+    #[must_use]
+    pub(super) fn is_finished(&self) -> bool {
+        self.step.finished
     }
 
     /// When to look again though nothing was heard.
@@ -198,10 +220,11 @@ impl Environment {
         let units: Vec<UnitView> = own().flat_map(|(name, node)| unit_views(name, node)).collect();
         let lost = own().filter(|(_, node)| node.link.is_none() && node.assignment.is_some()).count();
         let facts = RolloutFacts {
-            has_revision: self.head.is_some(),
+            has_revision: self.head.is_some() || self.frozen.is_some(),
             rollout_failed: !self.step.overdue.is_empty(),
             // A coordinator that has just started has not been told yet what its nodes run.
-            rollout_finished: self.step.finished && (!units.is_empty() || self.target.values().all(BTreeMap::is_empty)),
+            rollout_finished: self.frozen.is_some()
+                || self.step.finished && (!units.is_empty() || self.target.values().all(BTreeMap::is_empty)),
             nodes_lost: count(lost),
             unplaced: count(self.unplaced.len()),
         };
@@ -209,7 +232,7 @@ impl Environment {
         EnvironmentView {
             name: self.name.clone(),
             branch: self.branch.clone(),
-            desired_revision: self.head.as_ref().map(|head| head.revision.clone()),
+            desired_revision: self.head.as_ref().map(|head| head.revision.clone()).or_else(|| self.frozen.clone()),
             running_revision: self.running.clone(),
             state,
             reasons: reasons

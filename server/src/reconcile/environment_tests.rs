@@ -70,7 +70,7 @@ fn a_node_that_was_not_offered_the_new_revision_does_not_count_as_settled_on_it(
     let mut environment = Environment::new("develop".parse().unwrap(), "develop".to_owned());
     environment.accept(head('a'), &nodes);
     for (name, now) in [(&one, 1), (&two, 2)] {
-        assert_eq!(environment.advance(&nodes, Moment(now)), [name.clone()]);
+        assert_eq!(environment.advance(&nodes, Moment(now)), std::slice::from_ref(name));
         take(&environment, &mut nodes, name, 1);
         assert!(environment.advance(&nodes, Moment(now)).is_empty(), "the next one waits");
         let node = nodes.get_mut(name).unwrap();
@@ -81,7 +81,7 @@ fn a_node_that_was_not_offered_the_new_revision_does_not_count_as_settled_on_it(
     assert_eq!(environment.running, Some(head('a').revision));
 
     environment.accept(head('b'), &nodes);
-    assert_eq!(environment.advance(&nodes, Moment(30_000_000)), [one.clone()]);
+    assert_eq!(environment.advance(&nodes, Moment(30_000_000)), std::slice::from_ref(&one));
     assert_eq!(environment.running, Some(head('a').revision), "nobody was offered the new one yet");
     take(&environment, &mut nodes, &one, 2);
     assert!(environment.advance(&nodes, Moment(30_000_001)).is_empty(), "n1 has it and did not say that it acts on it");

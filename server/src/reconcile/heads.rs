@@ -15,6 +15,7 @@ impl Task {
         let (name, revision) = (accepted.environment, accepted.revision);
         if accepted.diagnostics.iter().any(Diagnostic::is_error) {
             // Accepted by an older version whose checks were milder: what runs is left as it is.
+            self.environments[index].freeze(Rejected { revision: revision.clone(), diagnostics: accepted.diagnostics });
             tracing::error!(environment = %name, revision = %revision, "the accepted head is not understood by this version");
             return;
         }

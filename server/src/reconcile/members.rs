@@ -30,7 +30,7 @@ impl Task {
         let (sender, commands) = mpsc::channel(COMMANDS);
         self.sessions += 1;
         // Replacing the link closes an older connection's commands, which ends it.
-        node.link = Some(Link { session: self.sessions, commands: sender });
+        let taken_over = node.link.replace(Link { session: self.sessions, commands: sender }).is_some();
         node.since = now;
         node.agent_version = hello.agent_version;
         let facts: BTreeMap<String, String> = hello.facts.into_iter().collect();
@@ -64,6 +64,12 @@ impl Task {
         let text = format!("{name} connected");
         let batch = Batch::new().node(&record(&name, node));
         self.note(batch);
+        if taken_over {
+            self.acts.node_gone(&name);
+        }
+        if mismatch {
+            self.environments[index].begin_again(&name);
+        }
         if moved || mismatch {
             self.environments[index].place(&self.nodes);
         }
@@ -80,6 +86,12 @@ impl Task {
                 let environment = node.environment.to_string();
                 let transitions = node.report(report);
                 for transition in transitions {
+                    if transition.hold_ended {
+                        self.hold_ended(name, &transition.now.unit);
+                    }
+                    if !transition.tell {
+                        continue;
+                    }
                     let unit = transition.now.unit.to_string();
                     let event = self.event("unit", transition.text());
                     let event = v1::Event { environment: environment.clone(), node: name.to_string(), unit, ..event };
@@ -100,7 +112,7 @@ impl Task {
                     self.tell_node(&environment, name, "refused", text);
                 }
             }
-            FromNode::CommandResult(result) => self.acts.result(result),
+            FromNode::CommandResult(result) => self.acts.result(name, result),
         }
     }
 
@@ -136,17 +148,21 @@ impl Task {
         let now = (self.clocks.wall)();
         let mut moved: BTreeSet<EnvironmentName> = BTreeSet::new();
         let mut batch = Batch::default();
+        let is_member = |name: &NodeName, node: &Node| {
+            journal.nodes.get(name).is_some_and(|member| member.environment == node.environment)
+        };
         let gone: Vec<NodeName> =
-            self.nodes.keys().filter(|name| !journal.nodes.contains_key(*name)).cloned().collect();
+            self.nodes.iter().filter(|(name, node)| !is_member(name, node)).map(|(name, _)| name.clone()).collect();
         for name in gone {
             // Dropping the node ends its offers, and so its session.
             let node = self.nodes.remove(&name).expect("listed above");
+            self.acts.node_gone(&name);
             batch = batch.remove_node(&name);
             self.tell_node(&node.environment, &name, "node", format!("{name} was removed from the fleet"));
             moved.insert(node.environment);
         }
         for (name, member) in &journal.nodes {
-            let joined = self.nodes.get(name).is_none_or(|node| node.environment != member.environment);
+            let joined = !self.nodes.contains_key(name);
             if joined {
                 self.nodes.insert(name.clone(), Node::new(member.environment.clone(), now));
                 let text = format!("{name} joined {}", member.environment);

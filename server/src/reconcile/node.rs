@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
+/// Units a node may tell of besides those it is assigned: on their way out, mostly. What is beyond is not kept.
+const STRANGERS: usize = 1000;
+
 /// A node's live connection.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -124,9 +127,11 @@ impl Node {
     /// Takes in one report.
     pub(super) fn report(&mut self, report: v1::StatusReport) -> Vec<Transition> {
         if report.complete {
+            // A complete list may come in several parts, so what is assigned is kept: the parts that follow renew it.
             let named: Vec<&str> = report.units.iter().map(|unit| unit.unit.as_str()).collect();
-            // A complete list may come in several parts; the rest follows at once, so stale ones go by name only.
-            self.statuses.retain(|unit, _| named.contains(&unit.as_str()));
+            let assigned = self.assignment.clone();
+            let stays = |unit: &UnitName| assigned.as_ref().is_some_and(|held| held.units.contains_key(unit));
+            self.statuses.retain(|unit, _| stays(unit) || named.contains(&unit.as_str()));
         }
         for unit in &report.removed {
             if let Ok(unit) = unit.parse::<UnitName>() {
@@ -145,17 +150,27 @@ impl Node {
                 return None;
             }
         };
+        let assigned = self.assignment.as_ref().map_or(0, |held| held.units.len());
+        if self.statuses.len() >= assigned + STRANGERS && !self.statuses.contains_key(&now.unit) {
+            return None;
+        }
         let before = self.statuses.insert(now.unit.clone(), now.clone());
         let same = |before: &UnitStatus| {
             (before.active_state, before.health, before.restarts) == (now.active_state, now.health, now.restarts)
         };
-        (!before.as_ref().is_some_and(same)).then_some(Transition { now })
+        let tell = !before.as_ref().is_some_and(same);
+        let hold_ended = now.held.is_none() && before.is_some_and(|before| before.held.is_some());
+        (tell || hold_ended).then_some(Transition { now, tell, hold_ended })
     }
 }
 
 /// A unit whose public state changed.
 #[derive(Debug)]
 pub(super) struct Transition {
+    /// It is worth an event.
+    pub(super) tell: bool,
+    /// The node was told of a hold, or set one, and has it no more.
+    pub(super) hold_ended: bool,
     /// As it is now.
     pub(super) now: UnitStatus,
 }

@@ -12,8 +12,8 @@ use crate::sessions::Offer;
 use crate::store::{Batch, Store};
 use crate::trace;
 use fleet_proto::v1;
-use fleet_units::assignment::NodeAssignment;
-use fleet_units::ids::{EnvironmentName, Epoch, Generation, NodeName, Revision};
+use fleet_units::assignment::{AssignedUnit, NodeAssignment};
+use fleet_units::ids::{EnvironmentName, Epoch, Generation, NodeName, Revision, UnitName};
 use fleet_units::time::{Moment, Timestamp};
 use fleet_units::view::EnvironmentState;
 use std::collections::BTreeMap;
@@ -197,15 +197,17 @@ impl Task {
         let mut offers = Vec::new();
         for name in released {
             let Some(node) = self.nodes.get(name) else { continue };
+            let units = environment.assigned(name);
             let assignment = match &node.assignment {
-                Some(held) if !environment.changes(name) && held.epoch == self.epoch => held.clone(),
+                // The same content is the same assignment, whatever the revision.
+                Some(held) if held.epoch == self.epoch && same_bundles(&held.units, &units) => held.clone(),
                 held => Arc::new(NodeAssignment {
                     environment: environment.name.clone(),
                     node: name.clone(),
                     epoch: self.epoch,
                     generation: next_generation(held.as_deref(), self.epoch),
                     revision: head.revision.clone(),
-                    units: environment.assigned(name),
+                    units,
                 }),
             };
             if node.assignment.as_ref() != Some(&assignment) {
@@ -250,7 +252,7 @@ impl Task {
     fn record_convergence(&mut self, index: usize) {
         let environment = &self.environments[index];
         let Some(head) = &environment.head else { return };
-        if environment.recorded.as_ref() == Some(&head.revision) {
+        if !environment.is_finished() || environment.recorded.as_ref() == Some(&head.revision) {
             return;
         }
         if environment.view(&self.nodes).state != EnvironmentState::Converged {
@@ -298,6 +300,13 @@ impl Task {
 pub(super) fn answer<T>(reply: Reply<T>, value: Result<T, Status>) {
     // Whoever asked may have given up.
     let _ = reply.send(value);
+}
+
+type Units = BTreeMap<UnitName, AssignedUnit>;
+
+fn same_bundles(one: &Units, other: &Units) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| (one.0, one.1.digest) == (other.0, other.1.digest))
 }
 
 fn next_generation(held: Option<&NodeAssignment>, epoch: Epoch) -> Generation {

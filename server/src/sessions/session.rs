@@ -16,6 +16,9 @@ pub const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// How often a node is asked whether it is still there, besides the kernel's keepalive: finds hung daemons.
 const PING: Duration = Duration::from_secs(30);
 
+/// Reasons of a node to refuse an offer that may be gone a little later: a full disk, a fetch that broke.
+const PASSING: [&str; 3] = ["not-stored", "fetch-failed", "incomplete"];
+
 /// What the fleet task gives a session.
 #[derive(Debug)]
 pub struct Connected {
@@ -32,6 +35,9 @@ pub struct Connected {
     /// The coordinator's clock, microseconds since 1970.
     pub time_us: u64,
 }
+
+/// A node that takes nothing for so long, or says nothing for two pings, is taken for hung.
+const STALLED: Duration = Duration::from_secs(10);
 
 /// The sending half of a node's stream.
 type Outbound = mpsc::Sender<Result<v1::CoordinatorMessage, Status>>;
@@ -55,10 +61,11 @@ pub async fn serve(
     };
     let session = connected.session;
     let ended = converse(&node, connected, &mut inbound, &outbound, &fleet, &shutdown).await;
-    if let Err(status) = ended {
-        let _ = outbound.send(Err(status)).await;
-    }
+    // First this: telling a node that takes nothing may never end.
     fleet.disconnected(node, session).await;
+    if let Err(status) = ended {
+        let _ = tokio::time::timeout(STALLED, outbound.send(Err(status))).await;
+    }
 }
 
 async fn greet(
@@ -101,6 +108,9 @@ async fn converse(
     let mut base = connected.base.take();
     let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
     let mut nonce = 0;
+    let mut heard = tokio::time::Instant::now();
+    // The offer that the node could not take for a reason that may pass: it is made again with the next ping.
+    let mut again = false;
     connected.offers.mark_changed();
     loop {
         tokio::select! {
@@ -121,12 +131,23 @@ async fn converse(
             },
             message = inbound.message() => {
                 let Some(message) = message?.and_then(|message| message.message) else { return Ok(()) };
+                heard = tokio::time::Instant::now();
+                if let v1::node_message::Message::Applied(applied) = &message {
+                    again = applied.refused.as_ref().is_some_and(|why| PASSING.contains(&why.code.as_str()));
+                }
                 if let v1::node_message::Message::Status(report) = &message {
                     send(outbound, Message::StatusAck(v1::StatusAck { sequence: report.sequence })).await?;
                 }
                 fleet.heard(node.clone(), connected.session, message).await;
             }
             _ = pings.tick() => {
+                if heard.elapsed() > PING * 2 {
+                    return Err(Status::deadline_exceeded("the node says nothing; is its agent hung?"));
+                }
+                let offer = connected.offers.borrow().clone();
+                if let Some(offer) = offer.filter(|_| again) {
+                    send(outbound, Message::Notice(offer.notice(None))).await?;
+                }
                 nonce += 1;
                 send(outbound, Message::Ping(v1::Ping { nonce })).await?;
             }
@@ -136,5 +157,7 @@ async fn converse(
 
 async fn send(outbound: &Outbound, message: v1::coordinator_message::Message) -> Result<(), Status> {
     let message = v1::CoordinatorMessage { message: Some(message) };
-    outbound.send(Ok(message)).await.map_err(|_| Status::cancelled("the node ended the stream"))
+    let sent = tokio::time::timeout(STALLED, outbound.send(Ok(message))).await;
+    let sent = sent.map_err(|_| Status::deadline_exceeded("the node takes nothing; is its agent hung?"))?;
+    sent.map_err(|_| Status::cancelled("the node ended the stream"))
 }
