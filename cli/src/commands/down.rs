@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments, app: &App) -> CommandResult {
         ended |= end(&node.join("lock"), DAEMON)?;
     }
     ended |= end(&layout.server().join("lock"), DAEMON)?;
-    setup::clean(&layout);
+    setup::clean(&layout)?;
     let root = layout.root.display();
     app.output.say(&if ended { format!("the fleet in {root} is down") } else { format!("no fleet is up in {root}") });
     Ok(Exit::Done)

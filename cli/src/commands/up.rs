@@ -103,7 +103,7 @@ async fn keep(arguments: &Arguments, layout: &Layout, settings: &Settings, lock:
     }
     app.output.say("ending the fleet: units first, then the coordinator");
     let killed = fleet.end().await;
-    setup::clean(layout);
+    setup::clean(layout)?;
     if killed.is_empty() {
         app.output.say("the fleet is down");
         return Ok(Exit::Done);

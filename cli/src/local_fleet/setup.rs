@@ -134,10 +134,22 @@ fn make(folder: &Path, mode: u32) -> CommandResult<()> {
         .map_err(|error| CommandError::because(format!("cannot make {}", folder.display()), error))
 }
 
-/// Removes what only a running fleet needs.
-pub(crate) fn clean(layout: &Layout) {
+/// Ends units that killed nodes left, and removes what only a running fleet needs. No node of the fleet may run.
+///
+/// # Errors
+/// When left units cannot be looked for; what would find them stays.
+pub(crate) fn clean(layout: &Layout) -> CommandResult<()> {
+    for entry in std::fs::read_dir(layout.runtime()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Some(node) = name.strip_prefix("node-") {
+            fleet_node::keeper::end_leftovers(&entry.path(), node).map_err(|error| {
+                CommandError::because(format!("cannot look for units that the node {node} left"), error)
+            })?;
+        }
+    }
     // What is left there is sockets and delivered files; failing to remove them harms nobody.
     let _ = std::fs::remove_dir_all(layout.runtime());
+    Ok(())
 }
 
 #[cfg(test)]

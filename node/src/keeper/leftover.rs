@@ -4,10 +4,13 @@
 //! here they are killed, and that is said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::KeeperError;
 use super::record::{Record, Records};
+use crate::kernel::boot;
 use crate::kernel::cgroup::Group;
 use crate::kernel::process::{self, Stat};
 
@@ -16,6 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Ends what a killed supervisor of `node` left running, going by the records in its runtime folder. For whoever is about
+/// to remove that folder, and knows that no supervisor uses it.
+///
+/// # Errors
+/// When the boot id or the records cannot be read: then nothing is ended.
+pub fn end_of(runtime: &Path, node: &str) -> Result<(), KeeperError> {
+    if !runtime.join("records").exists() {
+        return Ok(());
+    }
+    let boot_id = boot::id().map_err(KeeperError::system("read the boot id"))?;
+    let records = Records::open(runtime, &boot_id).map_err(KeeperError::path("open", runtime))?;
+    end(&records, node);
+    Ok(())
+}
 
 /// Kills, waits, says so, and forgets the records.
 pub(crate) fn end(records: &Records, node: &str) {
@@ -95,5 +113,27 @@ fn of_records(recorded: &[Record], all: &[Stat]) -> BTreeMap<u32, u64> {
         if found.len() == before {
             return found;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    #[test]
+    fn what_the_records_name_is_ended_before_their_folder_goes() {
+        let root = std::env::temp_dir().join(format!("fleet-leftovers-{}", std::process::id()));
+        end_of(&root, "n").unwrap(); // nothing was ever there
+        assert!(!root.exists());
+        let records = Records::open(&root, &boot::id().unwrap()).unwrap();
+        let mut left = Command::new("sleep").arg("600").spawn().unwrap();
+        let start_time = process::stat(left.id()).unwrap().start_time;
+        let unit = "a.service".to_owned();
+        records.write(&Record { pid: left.id(), start_time, unit, invocation_id: String::new() });
+        end_of(&root, "n").unwrap();
+        assert_eq!(left.wait().unwrap().signal(), Some(libc::SIGKILL));
+        std::fs::remove_dir_all(root).unwrap();
     }
 }

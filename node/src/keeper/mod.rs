@@ -42,6 +42,7 @@ use crate::logs::SpoolError;
 use crate::logs::spool::SpoolLimits;
 
 pub use frame::FrameError;
+pub use leftover::end_of as end_leftovers;
 pub use supervisor::run;
 
 /// What a supervisor is started with.
