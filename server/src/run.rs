@@ -105,6 +105,7 @@ pub enum RunError {
 pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
     let _lock = lock(state)?;
     let mut signals = Signals::listen().map_err(RunError::Signals)?;
+    let listeners = Listeners::bind(&config).await?;
     let authority = Arc::new(Authority::load(&init::authority_folder(state))?);
     let journal = Journal::open(&init::journal_path(state))?;
     let inbox_folder = inbox::folder(&init::journal_path(state));
@@ -164,8 +165,7 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
         identity.clock(),
         revocation,
     )?;
-    let listener = listen::bind(config.listen).await?;
-    let incoming = listen::incoming(listener, main, Limits::main(), connections.clone(), shutdown.clone());
+    let incoming = listen::incoming(listeners.main, main, Limits::main(), connections.clone(), shutdown.clone());
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status("", tonic_health::ServingStatus::Serving).await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -181,9 +181,8 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
             tracing::error!(error = %crate::error_chain(&error), "the main listener ended");
         }
     });
-    if let Some(address) = config.enroll {
+    if let Some(listener) = listeners.enroll {
         let tls = tls::enrolment_config(identity.leaf(), identity.roots(), identity.clock())?;
-        let listener = listen::bind(address).await?;
         let incoming = listen::incoming(listener, tls, Limits::enrolment(), connections, shutdown.clone());
         let api = EnrollApi::new(authority.clone(), journal.clone(), config.lives, config.told_endpoints());
         let router = listen::enrolment_router(api);
@@ -194,8 +193,7 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
             }
         });
     }
-    if let Some(address) = config.http {
-        let listener = http::listen(address)?;
+    if let Some(listener) = listeners.http {
         let shown = shown(&fleet, &store, metrics, &tasks, &shutdown);
         let stop = shutdown.clone();
         tasks.spawn(async move {
@@ -225,6 +223,26 @@ pub async fn run(state: &Path, config: Config) -> Result<(), RunError> {
             let _ = fleet_task.await;
             Ok(())
         }
+    }
+}
+
+/// Every address the coordinator listens on, taken before anything else is opened: with one of them taken it changes
+/// nothing, and nobody is answered by a coordinator that is about to end.
+struct Listeners {
+    main: tokio::net::TcpListener,
+    enroll: Option<tokio::net::TcpListener>,
+    http: Option<tokio::net::TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Listeners, RunError> {
+        let main = listen::bind(config.listen).await?;
+        let enroll = match config.enroll {
+            Some(address) => Some(listen::bind(address).await?),
+            None => None,
+        };
+        let http = config.http.map(http::listen).transpose()?;
+        Ok(Listeners { main, enroll, http })
     }
 }
 

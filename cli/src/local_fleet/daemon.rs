@@ -80,6 +80,11 @@ impl Daemon {
         Ok(Running { pid: child.id(), pidfd: watched(pidfd)?, child: Some(child) })
     }
 
+    /// Whether this keeper started it, rather than found it running.
+    pub(crate) fn is_own(&self) -> bool {
+        self.running.child.is_some()
+    }
+
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.running.pid

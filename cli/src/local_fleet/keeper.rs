@@ -115,10 +115,18 @@ fn begin(recipe: Recipe) -> CommandResult<Daemon> {
 /// Waits until the coordinator answers. One that ends before it ever did is not started again: what stopped it, say a
 /// taken port or a folder of a newer version, would stop it again.
 async fn first_answer(mut server: Daemon, layout: &Layout) -> CommandResult<Daemon> {
-    let answered = tokio::select! {
-        biased;
-        how = server.ended() => Err(did_not_start(&server, &how)),
-        answered = enlist::Operator::connect(layout, SERVER_START) => answered.map(drop),
+    let answered = loop {
+        tokio::select! {
+            biased;
+            how = server.ended() => {
+                if server.is_own() {
+                    break Err(did_not_start(&server, &how));
+                }
+                // An earlier keeper's, which was about to end: it says nothing about how a new one fares.
+                server.again().await.map_err(|error| CommandError::because("cannot start the coordinator", error))?;
+            }
+            answered = enlist::Operator::connect(layout, SERVER_START) => break answered.map(drop),
+        }
     };
     match answered {
         Ok(()) => Ok(server),

@@ -48,10 +48,16 @@ impl Layout {
 
     /// The name of the context: `local` for the default folder, `local-HASH` for others.
     pub(crate) fn context_name(&self) -> String {
-        match state_home().map(|home| home.join("fleet/local")) {
-            Ok(default) if default.canonicalize().is_ok_and(|default| default == self.root) => "local".to_owned(),
-            _ => format!("local-{}", Self::hash(&self.root)),
+        match self.is_default() {
+            true => "local".to_owned(),
+            false => format!("local-{}", Self::hash(&self.root)),
         }
+    }
+
+    /// Whether it is the folder `fleet up` uses when none is given.
+    pub(crate) fn is_default(&self) -> bool {
+        let default = state_home().map(|home| home.join("fleet/local"));
+        default.is_ok_and(|default| default.canonicalize().is_ok_and(|default| default == self.root))
     }
 
     /// The keeper's lock.

@@ -36,7 +36,13 @@ pub(crate) fn create(
 fn copy(bare: &Repository, from: &Path) -> CommandResult<Oid> {
     let failed = |error| CommandError::because(format!("cannot read the repository {}", from.display()), error);
     let source = Repository::open(from).map_err(failed)?;
-    let head = source.head().and_then(|head| head.peel_to_commit()).map_err(failed)?.id();
+    let head = match source.head().and_then(|head| head.peel_to_commit()) {
+        Ok(head) => head.id(),
+        Err(error) if error.code() == git2::ErrorCode::UnbornBranch => {
+            return Err(failed(error).hint("commit something in it first"));
+        }
+        Err(error) => return Err(failed(error)),
+    };
     let url = source.path().to_string_lossy().into_owned();
     let mut remote = bare.remote_anonymous(&url).map_err(failed)?;
     let mut options = FetchOptions::new();

@@ -40,7 +40,7 @@ pub(crate) fn prepare(
     write_policy(&layout.policy())?;
     let bare = server.join(&config.repository);
     if !bare.exists() {
-        make_repository(&bare, &config, repo)?;
+        make_repository(layout, &bare, &config, repo)?;
     }
     config.save(&server.join("server.toml")).map_err(CommandError::failed)?;
     init::ensure(&server, &config).map_err(CommandError::failed)?;
@@ -73,9 +73,9 @@ fn server_config(path: &Path, settings: &Settings) -> CommandResult<Config> {
     Ok(config)
 }
 
-fn make_repository(bare: &Path, config: &Config, from: Option<&Path>) -> CommandResult<()> {
+fn make_repository(layout: &Layout, bare: &Path, config: &Config, from: Option<&Path>) -> CommandResult<()> {
     let branches: Vec<String> = config.chain().into_iter().map(|(_, branch)| branch).collect();
-    let ports = free_ports()?;
+    let ports = free_ports(layout.is_default())?;
     let port = |environment: &str| {
         let at = ENVIRONMENTS.iter().position(|(name, _)| *name == environment);
         ports[at.expect("the sample asks for its own environments")]
@@ -88,13 +88,15 @@ fn make_repository(bare: &Path, config: &Config, from: Option<&Path>) -> Command
     std::fs::rename(&new, bare).map_err(|error| CommandError::because(format!("cannot make {}", bare.display()), error))
 }
 
-/// The sample's usual ports where they are free, else others.
-fn free_ports() -> CommandResult<Vec<u16>> {
+/// The sample's usual ports if `usual` and they are free, else others. Only the fleet of the default folder wants the
+/// usual ones: several fleets that come up at the same time would all find them free.
+fn free_ports(usual: bool) -> CommandResult<Vec<u16>> {
     let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    let usual: std::io::Result<Vec<TcpListener>> = ENVIRONMENTS.iter().map(|(_, port)| bind(*port)).collect();
-    let held = match usual {
-        Ok(held) => held,
-        Err(_) => ENVIRONMENTS
+    let wanted = ENVIRONMENTS.iter().filter(|_| usual);
+    let held: std::io::Result<Vec<TcpListener>> = wanted.map(|(_, port)| bind(*port)).collect();
+    let held = match held {
+        Ok(held) if usual => held,
+        Ok(_) | Err(_) => ENVIRONMENTS
             .iter()
             .map(|_| bind(0))
             .collect::<Result<_, _>>()

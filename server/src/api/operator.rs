@@ -54,7 +54,8 @@ impl OperatorApi {
 
     /// Makes an entry durable before what it says is done.
     pub(super) fn record(&self, entry: Entry) -> Result<(), Status> {
-        let refused = |error| Status::unavailable(format!("nothing was done: {}", crate::error_chain(&error)));
+        // Not UNAVAILABLE: the coordinator answers, and trying again at once helps nobody.
+        let refused = |error| Status::resource_exhausted(format!("nothing was done: {}", crate::error_chain(&error)));
         self.journal.append(entry).map(drop).map_err(refused)
     }
 

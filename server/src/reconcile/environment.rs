@@ -238,7 +238,12 @@ impl Environment {
             reasons: reasons
                 .into_iter()
                 .chain(self.unplaced.iter().flat_map(why_unplaced))
-                .chain(self.step.waiting.iter().map(|(node, why)| format!("{node}: {why}")))
+                .chain(self.step.waiting.iter().map(|(node, why)| {
+                    match nodes.get(node).and_then(|node| node.refused.as_ref()) {
+                        Some(refused) => format!("{node} keeps its old assignment: {refused}"),
+                        None => format!("{node}: {why}"),
+                    }
+                }))
                 .collect(),
             branch_state: self.branch_state,
             nodes: NodeCounts {
