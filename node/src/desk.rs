@@ -27,6 +27,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tonic::Status;
 
+/// Code of the reason why an assignment was refused that this node could not store.
+pub const NOT_STORED: &str = "not-stored";
 /// How long a stop on this host holds when nobody says otherwise.
 const DEFAULT_HOLD: Duration = Duration::from_secs(3600);
 /// Version of the directive table of this agent, told in its hello.
@@ -183,7 +185,7 @@ impl Desk {
         let writing = tokio::task::spawn_blocking(move || folder.save(&saved));
         let written = writing.await.expect("saving does not panic");
         trace::stage("stored", None, SYNCS.load(Ordering::Relaxed) - syncs);
-        written.map_err(|error| Reason::new("not-stored", crate::error_chain(&error)))?;
+        written.map_err(|error| Reason::new(NOT_STORED, crate::error_chain(&error)))?;
         self.act_on(next).await?;
         let folder = self.0.setup.folder.clone();
         tokio::task::spawn_blocking(move || {

@@ -2,7 +2,7 @@
 
 use super::fetch::Fetcher;
 use super::inbox::next_assignment;
-use crate::desk::Desk;
+use crate::desk::{Desk, NOT_STORED};
 use crate::report::Reporter;
 use crate::trace;
 use fleet_proto::v1;
@@ -21,6 +21,8 @@ use tonic::{Status, Streaming};
 const OUTBOX: usize = 32;
 /// A coordinator that says nothing for so long is taken for hung: it pings every 30 s.
 const SILENCE: Duration = Duration::from_secs(75);
+/// How often an assignment that could not be stored, on a full disk say, is tried again.
+const STORE_AGAIN: Duration = Duration::from_secs(2);
 /// Changes of units within this time make one report, so that a unit that starts tells its steps at once.
 const COALESCE: Duration = Duration::from_millis(20);
 
@@ -40,7 +42,7 @@ pub(super) async fn serve(
     outbox.send(hello).await.expect("the receiver is held below");
     let inbound = client.control(ReceiverStream::new(messages)).await?.into_inner();
     let reporter = Reporter::default();
-    let mut session = Session { desk, outbox, fetcher: Fetcher::new(client), inbound, reporter };
+    let mut session = Session { desk, outbox, fetcher: Fetcher::new(client), inbound, reporter, unstored: None };
     session.converse(shutdown, welcomed).await
 }
 
@@ -50,6 +52,8 @@ struct Session<'a> {
     fetcher: Fetcher,
     inbound: Streaming<v1::CoordinatorMessage>,
     reporter: Reporter,
+    /// The latest notice, if what it offers could not be stored.
+    unstored: Option<v1::Notice>,
 }
 
 impl Session<'_> {
@@ -71,6 +75,7 @@ impl Session<'_> {
                     }
                     self.hear(message).await?;
                 }
+                () = tokio::time::sleep(STORE_AGAIN), if self.unstored.is_some() => self.store_again().await?,
                 changed = statuses.changed(), if report_at.is_none() => {
                     changed.map_err(|_| Status::cancelled("the agent is stopping"))?;
                     report_at = Some(Instant::now() + COALESCE);
@@ -105,9 +110,7 @@ impl Session<'_> {
             Some(FromCoordinator::Notice(notice)) => {
                 trace::stage("notice received", None, 0);
                 let applied = self.take(notice).await;
-                // First what the units do about it: whoever hears that it is applied must not see their old state.
-                self.report().await?;
-                self.say(FromNode::Applied(applied)).await?;
+                self.tell_applied(applied).await?;
             }
             Some(FromCoordinator::Command(command)) => self.command(command),
             Some(FromCoordinator::Ping(ping)) => self.say(FromNode::Pong(v1::Pong { nonce: ping.nonce })).await?,
@@ -118,16 +121,34 @@ impl Session<'_> {
         Ok(())
     }
 
+    async fn tell_applied(&mut self, applied: v1::Applied) -> Result<(), Status> {
+        if let Some(reason) = &applied.refused {
+            tracing::warn!(reason = reason.code, "kept the old assignment: {}", reason.text);
+        }
+        // First what the units do about it: whoever hears that it is applied must not see their old state.
+        self.report().await?;
+        self.say(FromNode::Applied(applied)).await
+    }
+
+    /// Tries what could not be stored once more; the coordinator, which knows, is told only when that went well.
+    async fn store_again(&mut self) -> Result<(), Status> {
+        let Some(notice) = self.unstored.take() else { return Ok(()) };
+        let applied = self.take(notice).await;
+        if self.unstored.is_some() {
+            return Ok(());
+        }
+        self.tell_applied(applied).await
+    }
+
     /// Takes a notice in, and tells what the node acts on afterwards: the offer, or still the old one and why.
     async fn take(&mut self, notice: v1::Notice) -> v1::Applied {
         let held = self.desk.held();
+        let again = notice.clone();
         let taken = match next_assignment(self.desk.whoami(), notice, held.as_ref(), &mut self.fetcher).await {
             Ok(next) => self.desk.take(next).await,
             Err(refusal) => Err(refusal.reason()),
         };
-        if let Err(reason) = &taken {
-            tracing::warn!(reason = reason.code, "kept the old assignment: {reason}");
-        }
+        self.unstored = taken.as_ref().is_err_and(|reason| reason.code == NOT_STORED).then_some(again);
         self.desk.applied(taken.err())
     }
 
