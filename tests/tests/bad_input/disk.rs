@@ -13,14 +13,26 @@ struct Cramped {
     fleet: TestFleet,
     server: Disk,
     nodes: Disk,
+    _rest: Rest,
+}
+
+/// The fleet's temporary folder, which cannot be removed while the disks are mounted in it.
+struct Rest(PathBuf);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        // What cannot be removed from the folder for temporary files harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Cramped {
     fn up() -> Cramped {
         let fleet = TestFleet::prepared();
         let (server, nodes) = (Disk::at(&fleet.dir().join("server"), 48), Disk::at(&fleet.dir().join("nodes"), 32));
+        let rest = Rest(fleet.dir().parent().expect("a temporary folder").to_owned());
         fleet.start(&[]).ok();
-        Cramped { fleet, server, nodes }
+        Cramped { fleet, server, nodes, _rest: rest }
     }
 }
 
@@ -52,14 +64,8 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Detached, whoever may still look at it; then the folder that could not be removed goes, if it is empty.
+        // Detached, whoever may still look at it.
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-        let _ = std::fs::remove_dir(&self.0);
-        let mut above = self.0.parent();
-        for _ in 0..2 {
-            let _ = above.map(std::fs::remove_dir);
-            above = above.and_then(Path::parent);
-        }
     }
 }
 
