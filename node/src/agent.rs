@@ -10,6 +10,7 @@ use crate::claims::{self, Claims};
 use crate::config::{Membership, NodeConfig, StateError};
 use crate::control::{Control, ControlError};
 use crate::desk::{Desk, Setup};
+use crate::keeper::STOP_UNITS;
 use crate::link::{self, LinkState, Whoami};
 use crate::policy::{Policy, PolicyError};
 use crate::stored::{Folder, Stored, StoredError};
@@ -33,7 +34,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -74,7 +75,8 @@ pub enum AgentError {
     },
 }
 
-/// Runs the agent until the supervisor goes, or SIGTERM asks it to stop every unit and end.
+/// Runs the agent until the supervisor goes, [`STOP_UNITS`] asks it to stop every unit and end, or SIGTERM ends it alone:
+/// the units run on then, for the next agent.
 pub fn main(config: NodeConfig) -> Result<(), AgentError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -88,6 +90,8 @@ pub fn main(config: NodeConfig) -> Result<(), AgentError> {
 }
 
 async fn run(config: &NodeConfig) -> Result<(), AgentError> {
+    // First: a signal that comes before it is listened for ends the process.
+    let signals = Signals::listen();
     let started = system_time();
     let member = Membership::load(&config.state)?;
     let folder = Folder::open(&config.state)?;
@@ -152,21 +156,43 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
         tasks.spawn(serve_http(address, desk.clone(), link_states, shutdown.clone()));
     }
     tasks.close();
-    wait_for_the_end(&desk, &engine).await;
+    wait_for_the_end(signals, &desk, &engine).await;
     shutdown.cancel();
     // What does not end in time has nothing left to say.
     let _ = tokio::time::timeout(LAST_WORDS, tasks.wait()).await;
     Ok(())
 }
 
-/// Returns once the supervisor has gone, or SIGTERM came and all units are down.
-async fn wait_for_the_end(desk: &Desk, engine: &supervise::Handle) {
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened for on Linux");
-    tokio::select! {
-        () = engine.closed() => tracing::warn!("the supervisor has gone"),
-        _ = terminate.recv() => {
-            tracing::info!("stopping every unit");
-            desk.stop_all().await;
+/// What an agent is told by signals.
+struct Signals {
+    terminate: Signal,
+    stop_units: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Signals {
+        let listen = |kind| signal(kind).expect("signals can be listened for on Linux");
+        Signals {
+            terminate: listen(SignalKind::terminate()),
+            stop_units: listen(SignalKind::from_raw(STOP_UNITS)),
+            hang_up: listen(SignalKind::hangup()),
+        }
+    }
+}
+
+/// Returns once the supervisor has gone, SIGTERM came, or all units were asked to be down and are.
+async fn wait_for_the_end(mut signals: Signals, desk: &Desk, engine: &supervise::Handle) {
+    loop {
+        tokio::select! {
+            () = engine.closed() => return tracing::warn!("the supervisor has gone"),
+            _ = signals.terminate.recv() => return tracing::info!("asked to end; the units run on"),
+            _ = signals.stop_units.recv() => {
+                tracing::info!("stopping every unit");
+                desk.stop_all().await;
+                return;
+            }
+            _ = signals.hang_up.recv() => tracing::info!("SIGHUP: there is nothing to read again"),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::link::{LinkState, Whoami};
 use crate::reconcile;
 use crate::report::Statuses;
 use crate::stored::{Folder, SYNCS, Stored};
-use crate::supervise::{Act, ActResult, Handle, UnitAct};
+use crate::supervise::{Act, ActResult, ApplyError, Handle, UnitAct};
 use crate::trace;
 use fleet_proto::{NODE_PROTOCOL, v1};
 use fleet_units::diagnostic::{Reason, did_you_mean};
@@ -198,16 +198,17 @@ impl Desk {
 
     async fn act_on(&self, next: Stored) -> Result<(), Reason> {
         let desired = reconcile::desired(&next, &self.0.setup.context);
-        {
-            let mut state = self.state();
-            state.refusals = desired.refused.clone();
-            state.stored = Some(next);
-        }
         for (unit, reason) in &desired.refused {
             tracing::warn!(%unit, reason = reason.code, "not run here: {reason}");
         }
-        let plan = self.0.setup.engine.apply(desired).await;
-        plan.map(drop).map_err(|gone| Reason::new("engine-gone", gone.to_string()))
+        let refusals = desired.refused.clone();
+        self.0.setup.engine.apply(desired).await.map_err(|error| {
+            let code = if error == ApplyError::Stopping { "stopping" } else { "engine-gone" };
+            Reason::new(code, error.to_string())
+        })?;
+        let mut state = self.state();
+        (state.refusals, state.stored) = (refusals, Some(next));
+        Ok(())
     }
 
     /// What this node acts on now, and why it refused what it was offered.

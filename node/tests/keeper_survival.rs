@@ -189,6 +189,26 @@ async fn leaving_ends_everything_and_removes_what_was_made() {
 }
 
 #[tokio::test]
+async fn without_an_agent_the_units_are_asked_to_end_and_waited_for() {
+    for no_cgroups in [false, true] {
+        let options = Options { no_cgroups, bad_agent: true };
+        let node = Node::start(&format!("polite-{no_cgroups}"), options).await;
+        let (ready, ended) = (node.root.with_extension("ready"), node.root.with_extension("ended"));
+        let script = format!(
+            "trap 'sleep 0.2; echo 1 > {}; exit 0' TERM; echo 1 > {}; while :; do sleep 0.05; done",
+            ended.display(),
+            ready.display()
+        );
+        node.spawn(shell(UNIT, &script)).await.unwrap();
+        pid_in(&ready);
+        node.leave();
+        assert!(ended.exists(), "it was killed before it had ended by itself");
+        fs::remove_file(ready).unwrap();
+        fs::remove_file(ended).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_supervisor_kills_what_a_killed_one_left_and_says_so() {
     for no_cgroups in [false, true] {
         let options = Options { no_cgroups, ..Options::default() };

@@ -45,6 +45,10 @@ pub use frame::FrameError;
 pub use leftover::end_of as end_leftovers;
 pub use supervisor::run;
 
+/// Asks the agent to stop every unit in order, and to end. Not SIGTERM: that ends an agent and nothing else, so that a
+/// person who kills one stops no unit.
+pub(crate) const STOP_UNITS: i32 = libc::SIGUSR1;
+
 /// What a supervisor is started with.
 #[derive(Debug, Clone)]
 pub struct SupervisorConfig {

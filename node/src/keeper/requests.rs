@@ -170,6 +170,17 @@ impl Supervisor {
         u32::try_from(killed.len()).unwrap_or(u32::MAX)
     }
 
+    /// Asks everything of every unit to end, also what is stopped.
+    pub(crate) fn end_all(&mut self) {
+        let units: Vec<String> =
+            self.table.units.iter().filter(|(_, unit)| unit.populated).map(|(name, _)| name.clone()).collect();
+        for unit in units {
+            for number in [libc::SIGTERM, libc::SIGCONT] {
+                let _ = self.signal_all(&unit, number, None); // what is not signalled is killed later
+            }
+        }
+    }
+
     /// Kills everything of every unit.
     pub(crate) fn kill_all(&self) {
         for (name, _) in self.table.units.iter().filter(|(_, unit)| unit.populated) {

@@ -20,7 +20,7 @@ use super::output::Output;
 use super::poll::{Poll, Source};
 use super::record::Records;
 use super::table::Table;
-use super::{KeeperError, SupervisorConfig, leftover, lock, socket};
+use super::{KeeperError, STOP_UNITS, SupervisorConfig, leftover, lock, socket};
 use crate::kernel::cgroup::Tree;
 use crate::kernel::limits::{self, Pair};
 use crate::kernel::{boot, process, signals};
@@ -36,8 +36,10 @@ enum Phase {
     /// Asked to end: the agent stops the units until this time.
     Leaving {
         deadline: Instant,
+        /// There is no agent, so the units were told to end from here.
+        told: bool,
     },
-    /// The agent is gone or had its time: kill what is left.
+    /// Nothing runs any more, or its time is over: kill what is left.
     Killing,
 }
 
@@ -71,9 +73,9 @@ pub(crate) struct Supervisor {
 /// Runs the supervisor of a node until it is told to end by SIGTERM or SIGINT. Must be called on the only thread of the
 /// process; children of the process and its signals are the supervisor's from then on.
 ///
-/// At the end the agent gets SIGTERM, stops the units in order and exits; a second signal, or the end of
-/// [`SupervisorConfig::stop_timeout`], cuts that short. No process, cgroup or socket of the node stays. SIGHUP goes on
-/// to the agent.
+/// At the end the agent is asked, by [`STOP_UNITS`], to stop the units in order and to exit. Without an agent, and for
+/// what it left, all processes get SIGTERM. A second signal, or the end of [`SupervisorConfig::stop_timeout`], cuts that
+/// short. No process, cgroup or socket of the node stays. SIGHUP goes on to the agent, which has nothing to read again.
 ///
 /// # Errors
 /// When it cannot start: another supervisor has the state folder, folders or sockets cannot be made.
@@ -143,12 +145,24 @@ impl Supervisor {
         for source in sources {
             self.handle(source);
         }
-        if let Phase::Leaving { deadline } = self.phase
-            && (self.agent.pid().is_none() || Instant::now() >= deadline)
-        {
-            self.phase = Phase::Killing;
-        }
+        self.leave_on();
         Ok(())
+    }
+
+    /// While it leaves: what is left without an agent is told to end, once; the end comes when all is gone or late.
+    fn leave_on(&mut self) {
+        let Phase::Leaving { deadline, told } = self.phase else { return };
+        if Instant::now() >= deadline {
+            self.phase = Phase::Killing;
+        } else if self.agent.pid().is_none() {
+            if !told {
+                self.phase = Phase::Leaving { deadline, told: true };
+                self.end_all();
+            }
+            if self.table.units.values().all(|unit| !unit.populated) {
+                self.phase = Phase::Killing;
+            }
+        }
     }
 
     fn handle(&mut self, source: Source) {
@@ -169,7 +183,7 @@ impl Supervisor {
     /// Nothing wakes an idle supervisor: a timeout exists only while an agent waits for its start or units for their end.
     fn timeout(&self) -> Option<Duration> {
         let deadline = match self.phase {
-            Phase::Leaving { deadline } => Some(deadline),
+            Phase::Leaving { deadline, .. } => Some(deadline),
             Phase::Serving | Phase::Killing => None,
         };
         let earliest = self.agent.due().into_iter().chain(deadline).min()?;
@@ -209,8 +223,8 @@ impl Supervisor {
             Phase::Serving => {
                 tracing::info!(node = self.config.node, "leaving: the agent stops the units");
                 self.agent.stop_starting();
-                self.signal_agent(libc::SIGTERM);
-                Phase::Leaving { deadline: Instant::now() + self.config.stop_timeout }
+                self.signal_agent(STOP_UNITS);
+                Phase::Leaving { deadline: Instant::now() + self.config.stop_timeout, told: false }
             }
             Phase::Leaving { .. } | Phase::Killing => Phase::Killing,
         };

@@ -1,7 +1,7 @@
 //! The desired set: admitted, planned, swapped in, executed.
 
 use super::engine::Engine;
-use super::handle::HealthReport;
+use super::handle::{ApplyError, HealthReport};
 use super::supervisor::Supervisor;
 use super::unit::{Assigned, Desired, Unit};
 use crate::health;
@@ -14,9 +14,9 @@ use fleet_units::status::Health;
 use std::collections::BTreeMap;
 
 impl<S: Supervisor> Engine<S> {
-    pub(super) fn apply(&mut self, desired: Desired) -> Plan {
+    pub(super) fn apply(&mut self, desired: Desired) -> Result<Plan, ApplyError> {
         if self.stopping {
-            return Plan::default();
+            return Err(ApplyError::Stopping);
         }
         self.take_over(&desired);
         let (units, refused) = self.admit(desired);
@@ -40,7 +40,7 @@ impl<S: Supervisor> Engine<S> {
             }
         }
         self.work();
-        plan
+        Ok(plan)
     }
 
     pub(super) fn plan(&mut self, desired: &Desired) -> Plan {

@@ -241,6 +241,9 @@ impl<S: Supervisor> Engine<S> {
         for other in self.graph.bound_by(name).clone() {
             if self.units.get(&other).is_some_and(super::unit::Unit::is_up) {
                 self.add_job(&other, Verb::Stop);
+                if let Some(unit) = self.units.get_mut(&other) {
+                    unit.stopped_with = Some(name.clone());
+                }
             }
         }
     }

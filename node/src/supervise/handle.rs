@@ -16,6 +16,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 #[error("the engine has ended: its supervisor is gone")]
 pub struct EngineGone;
 
+/// Why a desired set is not acted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// Nobody is there to act on it.
+    #[error(transparent)]
+    Gone(#[from] EngineGone),
+    /// All units were asked to stop; the next agent starts them again.
+    #[error("this node is stopping its units")]
+    Stopping,
+}
+
 /// What a person asks of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnitAct {
@@ -67,7 +78,7 @@ pub(super) struct HealthReport {
 
 #[derive(Debug)]
 pub(super) enum Command {
-    Apply(Desired, oneshot::Sender<Plan>),
+    Apply(Desired, oneshot::Sender<Result<Plan, ApplyError>>),
     Plan(Desired, oneshot::Sender<Plan>),
     Act(Act, oneshot::Sender<ActResult>),
     Hold(UnitName, Option<Hold>),
@@ -90,9 +101,9 @@ impl Handle {
     /// Swaps the whole desired set in and starts doing what that takes; gives the plan, does not wait for the jobs.
     ///
     /// # Errors
-    /// When the engine has ended.
-    pub async fn apply(&self, desired: Desired) -> Result<Plan, EngineGone> {
-        self.ask(|answer| Command::Apply(desired, answer)).await
+    /// When the engine has ended or stops everything; the old set stays.
+    pub async fn apply(&self, desired: Desired) -> Result<Plan, ApplyError> {
+        self.ask(|answer| Command::Apply(desired, answer)).await?
     }
 
     /// What [`Handle::apply`] would do now.

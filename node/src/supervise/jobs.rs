@@ -25,6 +25,35 @@ impl<S: Supervisor> Engine<S> {
             Some(_) | None => Standing::Down,
         };
         self.queue.add(&self.graph, &standing, unit, verb);
+        self.note_stops(unit, verb);
+    }
+
+    /// Writes down which units a stop of `root` takes along: they are to come back with it.
+    fn note_stops(&mut self, root: &UnitName, verb: Verb) {
+        if let Some(unit) = self.units.get_mut(root) {
+            unit.stopped_with = None; // somebody means this very unit
+        }
+        if verb != Verb::Stop {
+            return;
+        }
+        for name in self.taken_along(root) {
+            if self.queue.job(&name) == Some(Verb::Stop)
+                && let Some(unit) = self.units.get_mut(&name)
+            {
+                unit.stopped_with.get_or_insert_with(|| root.clone());
+            }
+        }
+    }
+
+    /// What stopping `root` stops, directly or through others.
+    fn taken_along(&self, root: &UnitName) -> BTreeSet<UnitName> {
+        let mut seen = BTreeSet::from([root.clone()]);
+        let mut left = vec![root];
+        while let Some(next) = left.pop() {
+            left.extend(self.graph.stopped_with(next).iter().filter(|other| seen.insert((*other).clone())));
+        }
+        seen.remove(root);
+        seen
     }
 
     /// Gives every job that may run its turn; false when none did.
@@ -112,40 +141,32 @@ impl<S: Supervisor> Engine<S> {
         }
     }
 
-    /// A unit that was stopped because of a hold on another one comes back with that one.
+    /// A unit that was stopped because another one was comes back with that one; after a stop of everything, with the
+    /// next agent.
     fn owe_start(&mut self, name: &UnitName) {
-        let own_hold = self.holds.contains_key(name);
-        if own_hold || self.stopping || !self.wanted.contains(name) {
+        let held = |unit: &UnitName| self.holds.contains_key(unit);
+        if held(name) || !self.wanted.contains(name) {
             return;
         }
-        let Some(held) = self.holds.keys().find(|held| self.goes_with(name, held)).cloned() else { return };
+        let is_held = |root: &UnitName| if held(root) { ", which is held" } else { "" };
         let Some(unit) = self.units.get_mut(name).filter(|unit| !unit.removed) else { return };
-        unit.due = Some(Due::HoldEnded);
-        unit.reason = Some(Reason::new("dependency", format!("it was stopped with {held}, which is held")));
-        self.remember(name);
-    }
-
-    /// Whether stopping `root` stops `name`, directly or through others.
-    fn goes_with(&self, name: &UnitName, root: &UnitName) -> bool {
-        let mut seen = BTreeSet::from([root]);
-        let mut left = vec![root];
-        while let Some(next) = left.pop() {
-            for other in self.graph.stopped_with(next) {
-                if other == name {
-                    return true;
-                }
-                if seen.insert(other) {
-                    left.push(other);
-                }
+        match unit.stopped_with.take() {
+            _ if self.stopping => unit.due = Some(Due::Boot),
+            Some(root) => {
+                let text = format!("it was stopped with {root}{}", is_held(&root));
+                unit.due = Some(Due::HoldEnded);
+                unit.reason = Some(Reason::new("dependency", text));
             }
+            None => return,
         }
-        false
+        self.remember(name);
     }
 
     /// Units that were to start and could not because of this one.
     fn retry_dependents(&mut self, name: &UnitName) {
         for other in self.graph.stopped_with(name).clone() {
-            let lacked = |unit: &Unit| unit.reason.as_ref().is_some_and(|reason| reason.code == "dependency");
+            // dependency, dependency-held, dependency-missing
+            let lacked = |unit: &Unit| unit.reason.as_ref().is_some_and(|reason| reason.code.starts_with("dependency"));
             if self.units.get(&other).is_some_and(lacked) {
                 self.start_if_due(&other);
             }

@@ -32,10 +32,12 @@ mod unit;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod lifecycle_tests;
+#[cfg(test)]
 mod tests;
 
 pub use engine::{Config, Earlier, Engine};
-pub use handle::{Act, ActResult, EngineGone, Handle, UnitAct};
+pub use handle::{Act, ActResult, ApplyError, EngineGone, Handle, UnitAct};
 pub use places::Places;
 pub use spawn::Host;
 pub use supervisor::{Answer, Supervisor};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
-fn config(admission: impl Admission + 'static) -> Config {
+pub(super) fn config(admission: impl Admission + 'static) -> Config {
     Config {
         host: Host {
             node: "test-1".parse().unwrap(),
@@ -32,25 +32,25 @@ fn config(admission: impl Admission + 'static) -> Config {
     }
 }
 
-struct Node {
-    fake: Fake,
-    handle: Handle,
+pub(super) struct Node {
+    pub(super) fake: Fake,
+    pub(super) handle: Handle,
 }
 
-fn node() -> Node {
+pub(super) fn node() -> Node {
     attach(Fake::default(), config(Everything))
 }
 
-fn attach(fake: Fake, config: Config) -> Node {
+pub(super) fn attach(fake: Fake, config: Config) -> Node {
     let (table, events) = fake.attach();
     Node { handle: Engine::start(fake.clone(), table, events, config), fake }
 }
 
-fn name(text: &str) -> UnitName {
+pub(super) fn name(text: &str) -> UnitName {
     text.parse().unwrap()
 }
 
-fn service(text: &str, change: impl FnOnce(&mut UnitSpec, &mut ServiceSpec)) -> Assigned {
+pub(super) fn service(text: &str, change: impl FnOnce(&mut UnitSpec, &mut ServiceSpec)) -> Assigned {
     let spec = unit(text, |unit| {
         let KindSpec::Service(service) = &unit.kind else { panic!("not a service") };
         let mut service = service.clone();
@@ -64,32 +64,32 @@ fn service(text: &str, change: impl FnOnce(&mut UnitSpec, &mut ServiceSpec)) -> 
     Assigned { spec: Arc::new(spec), bundle: Arc::new(Bundle::default()), digest, revision }
 }
 
-fn plain(text: &str) -> Assigned {
+pub(super) fn plain(text: &str) -> Assigned {
     service(text, |_, _| {})
 }
 
-fn desired(units: impl IntoIterator<Item = Assigned>) -> Desired {
+pub(super) fn desired(units: impl IntoIterator<Item = Assigned>) -> Desired {
     let units = units.into_iter().map(|unit| (unit.spec.name.clone(), unit)).collect();
     Desired { units, refused: BTreeMap::new() }
 }
 
-fn act(unit: &str, action: UnitAct) -> Act {
+pub(super) fn act(unit: &str, action: UnitAct) -> Act {
     Act { unit: name(unit), action, who: "ann".into(), why: "because".into(), no_block: false }
 }
 
-fn in_an_hour() -> Option<Timestamp> {
+pub(super) fn in_an_hour() -> Option<Timestamp> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Some(Timestamp::default().after(since + Duration::from_secs(3600)))
 }
 
 impl Node {
-    async fn apply(&self, units: impl IntoIterator<Item = Assigned>) -> Vec<String> {
+    pub(super) async fn apply(&self, units: impl IntoIterator<Item = Assigned>) -> Vec<String> {
         let plan = self.handle.apply(desired(units)).await.unwrap();
         plan.steps.iter().map(|step| format!("{} {}", step.action.as_str(), step.unit)).collect()
     }
 
     /// Waits for a unit to be as described; paused time passes meanwhile.
-    async fn until(&self, unit: &str, what: impl Fn(&UnitStatus) -> bool) -> UnitStatus {
+    pub(super) async fn until(&self, unit: &str, what: impl Fn(&UnitStatus) -> bool) -> UnitStatus {
         let mut statuses = self.handle.statuses();
         let reached = async {
             loop {
@@ -107,7 +107,7 @@ impl Node {
         }
     }
 
-    async fn is(&self, unit: &str, sub_state: &str) -> UnitStatus {
+    pub(super) async fn is(&self, unit: &str, sub_state: &str) -> UnitStatus {
         self.until(unit, |status| status.sub_state == sub_state).await
     }
 }

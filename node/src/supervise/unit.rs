@@ -88,6 +88,8 @@ pub(super) struct Unit {
     /// It is not in the desired set any more.
     pub(super) removed: bool,
     pub(super) refused: Option<Reason>,
+    /// Its stop job came with that of another unit, this one.
+    pub(super) stopped_with: Option<UnitName>,
     /// Why its last job failed before the machine heard of it.
     pub(super) reason: Option<Reason>,
     /// The running start job was told to the machine.
@@ -132,6 +134,7 @@ impl Unit {
             removed: false,
             refused: None,
             reason: None,
+            stopped_with: None,
             start_told: false,
             fresh: false,
             files: None,
