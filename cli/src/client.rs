@@ -1,5 +1,5 @@
 //! The coordinator, as a verb sees it: connected under the context's identity, its refusals turned into
-//! [`CommandError`]s with the right exit code.
+//! [`CommandError`](crate::error::CommandError)s with the right exit code.
 
 mod dial;
 pub(crate) mod local;
