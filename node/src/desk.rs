@@ -150,7 +150,10 @@ impl Desk {
             ..Default::default()
         };
         if let Some(held) = self.held() {
-            hello.manifest_digest = held.assignment.manifest_digest().as_bytes().to_vec().into();
+            // Without it the coordinator sends all of it again, and with it the bundles the disk has lost.
+            if held.is_complete() {
+                hello.manifest_digest = held.assignment.manifest_digest().as_bytes().to_vec().into();
+            }
             hello.generation = held.assignment.generation.0;
             hello.epoch = held.assignment.epoch.0;
             hello.revision = held.assignment.revision.to_string();

@@ -47,25 +47,23 @@ pub enum StoredError {
         /// What is wrong.
         why: String,
     },
-    /// The assignment names a bundle that is not there.
-    #[error("{unit} needs bundle {digest}, which is not in {folder}")]
-    MissingBundle {
-        /// The unit.
-        unit: UnitName,
-        /// Its bundle.
-        digest: UnitDigest,
-        /// Where it should be.
-        folder: PathBuf,
-    },
 }
 
-/// An assignment with all its bundles.
+/// An assignment with its bundles: with all of them, but for what a damaged disk has lost.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// What this node shall run.
     pub assignment: Arc<NodeAssignment>,
-    /// Every bundle it names.
+    /// The bundles it names.
     pub bundles: Arc<BTreeMap<UnitDigest, Arc<Bundle>>>,
+}
+
+impl Stored {
+    /// Whether every bundle that the assignment names is here.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.assignment.units.values().all(|entry| self.bundles.contains_key(&entry.digest))
+    }
 }
 
 /// The files of one node's assignment.
@@ -108,29 +106,26 @@ impl Folder {
         self.state.join("holds.json")
     }
 
-    /// The stored assignment; `None` when there never was one. Damage is an error: the caller decides to set it aside.
+    /// The stored assignment; `None` when there never was one. A damaged assignment is an error: the caller decides to
+    /// set it aside. A bundle that is damaged or gone costs its units alone: it is left out, and its file removed so
+    /// that the next save stores it again.
     pub fn load(&self) -> Result<Option<Stored>, StoredError> {
         let path = self.assignment_path();
         let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
         let mut rest = &bytes[..];
         let manifest = v1::Manifest::decode_length_delimited(&mut rest).map_err(damaged(&path))?;
         let assignment: NodeAssignment = manifest.try_into().map_err(damaged::<WireError>(&path))?;
-        let mut bundles = BTreeMap::new();
-        while !rest.is_empty() {
-            let wire = v1::Bundle::decode_length_delimited(&mut rest).map_err(damaged(&path))?;
-            let bundle: Bundle = wire.try_into().map_err(damaged::<WireError>(&path))?;
-            bundles.insert(bundle.digest(), Arc::new(bundle));
-        }
-        for (unit, entry) in &assignment.units {
-            if bundles.contains_key(&entry.digest) {
-                continue;
+        let mut bundles = carried(&path, rest);
+        let named: BTreeSet<UnitDigest> = assignment.units.values().map(|entry| entry.digest).collect();
+        for digest in named.into_iter().filter(|digest| !bundles.contains_key(digest)).collect::<Vec<_>>() {
+            match self.load_bundle(&digest) {
+                Ok(Some(bundle)) => drop(bundles.insert(digest, Arc::new(bundle))),
+                Ok(None) => tracing::error!(%digest, "a stored bundle is gone"),
+                Err(error) => {
+                    tracing::error!(error = %crate::error_chain(&error), "a stored bundle is left out");
+                    let _ = fs::remove_file(self.bundle_path(&digest));
+                }
             }
-            let bundle = self.load_bundle(&entry.digest)?.ok_or_else(|| StoredError::MissingBundle {
-                unit: unit.clone(),
-                digest: entry.digest,
-                folder: self.bundles(),
-            })?;
-            bundles.insert(entry.digest, Arc::new(bundle));
         }
         Ok(Some(Stored { assignment: Arc::new(assignment), bundles: Arc::new(bundles) }))
     }
@@ -139,7 +134,12 @@ impl Folder {
         let path = self.bundle_path(digest);
         let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
         let wire = v1::Bundle::decode(&bytes[..]).map_err(damaged(&path))?;
-        wire.try_into().map(Some).map_err(damaged::<WireError>(&path))
+        let bundle: Bundle = wire.try_into().map_err(damaged::<WireError>(&path))?;
+        let found = bundle.digest();
+        if found == *digest {
+            return Ok(Some(bundle));
+        }
+        Err(StoredError::Damaged { path, why: format!("it holds bundle {found}") })
     }
 
     /// Makes `next` durable, in one rename: the assignment, and with it the bundles that have no file of their own. After
@@ -232,6 +232,22 @@ impl Folder {
         let text = serde_json::to_vec(holds).expect("holds are strings and numbers");
         write_durably(&path, &text).map_err(io_error("write", &path))
     }
+}
+
+/// The bundles behind the manifest, up to the first that is damaged.
+fn carried(path: &Path, mut rest: &[u8]) -> BTreeMap<UnitDigest, Arc<Bundle>> {
+    let mut bundles = BTreeMap::new();
+    while !rest.is_empty() {
+        let wire = v1::Bundle::decode_length_delimited(&mut rest).map_err(|error| error.to_string());
+        match wire.and_then(|wire| Bundle::try_from(wire).map_err(|error: WireError| error.to_string())) {
+            Ok(bundle) => drop(bundles.insert(bundle.digest(), Arc::new(bundle))),
+            Err(error) => {
+                tracing::error!(path = %path.display(), error, "the bundles stored with the assignment are damaged");
+                break;
+            }
+        }
+    }
+    bundles
 }
 
 /// The form of `completed.json`.
@@ -328,8 +344,14 @@ mod tests {
         assert_eq!(folder.load().unwrap().unwrap().bundles, second.bundles);
     }
 
+    fn damage(path: &Path) {
+        let mut bytes = fs::read(path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+
     #[test]
-    fn a_damaged_or_missing_bundle_is_named() {
+    fn a_damaged_bundle_is_left_out_and_stored_again_by_the_next_save() {
         let state = tempfile::tempdir().unwrap();
         let folder = Folder::open(state.path()).unwrap();
         let one = stored(1, "one");
@@ -337,11 +359,24 @@ mod tests {
         folder.settle().unwrap();
         folder.save(&one).unwrap();
         let path = folder.bundle_path(one.bundles.keys().next().unwrap());
-        let mut bytes = fs::read(&path).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        fs::write(&path, bytes).unwrap();
+        damage(&path);
+        for what in ["damaged", "gone"] {
+            let loaded = folder.load().unwrap().unwrap();
+            assert_eq!(loaded.assignment, one.assignment, "{what}");
+            assert!(loaded.bundles.is_empty() && !loaded.is_complete(), "{what}");
+            assert!(!path.exists(), "{what}");
+        }
+        folder.save(&one).unwrap();
+        assert!(folder.load().unwrap().unwrap().is_complete());
+        damage(&folder.assignment_path());
+        assert!(!folder.load().unwrap().unwrap().is_complete(), "the bundle in the assignment's file is damaged");
+    }
+
+    #[test]
+    fn a_damaged_assignment_is_named() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::open(state.path()).unwrap();
+        fs::write(folder.assignment_path(), "no manifest").unwrap();
         assert!(matches!(folder.load(), Err(StoredError::Damaged { .. })));
-        fs::remove_file(&path).unwrap();
-        assert!(matches!(folder.load(), Err(StoredError::MissingBundle { .. })));
     }
 }
