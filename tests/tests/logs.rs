@@ -155,7 +155,7 @@ impl Agent {
         let shutdown = stop.clone();
         let shipping = tokio::spawn(async move {
             let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-            ship::run(channel, root, node(), shutdown).await.unwrap();
+            ship::run(channel, root, node(), shutdown).await;
         });
         Agent { stop, shipping }
     }

@@ -48,7 +48,7 @@ where
     }
 }
 
-/// Control and logs, each on a stream of its own; the end of either ends both.
+/// Control and logs, each on a stream of its own. The end of control ends both; a problem of logs ends neither.
 async fn one_connection(
     channel: Channel,
     desk: &Desk,
@@ -60,7 +60,7 @@ async fn one_connection(
     let logs = ship::run(channel.clone(), desk.spool().to_owned(), desk.whoami().node.clone(), stop.clone());
     let ended = tokio::select! {
         ended = session::serve(channel, desk, &stop, welcomed) => ended.map_err(|status| status.message().to_owned()),
-        ended = logs => ended.map_err(|error| crate::error_chain(&error)),
+        () = logs => Ok(()), // only after `stop`
     };
     stop.cancel();
     if shutdown.is_cancelled() { Ok(()) } else { ended.and(Err("the connection ended".to_owned())) }

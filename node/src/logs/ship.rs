@@ -23,8 +23,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
 
 /// Bytes of frames that may be unacknowledged: at 5 ms for an acknowledgement, 200 MB/s.
 const WINDOW: usize = 1 << 20;
@@ -32,60 +32,45 @@ const WINDOW: usize = 1 << 20;
 const OUTBOUND: usize = 4;
 /// The first line goes at once; what follows within this time goes together.
 const COALESCE: Duration = Duration::from_millis(20);
-/// Pauses after a stream that ended while the connection stayed: a coordinator whose disk is full, say.
+/// Pauses after a stream that ended while the connection stayed: a full disk on either side, say.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
-/// Why logs cannot be shipped over this connection at all.
-#[derive(Debug, thiserror::Error)]
-pub enum ShipError {
-    /// The spool cannot be watched.
-    #[error("cannot follow the spool")]
-    Spool(#[from] SpoolError),
-    /// The coordinator takes no logs from this node.
-    #[error("the coordinator refuses this node's logs")]
-    Refused(#[source] Status),
-}
-
-/// Ships what is in the spool `root` over `channel` until `shutdown`; one connection's life. A stream that ends
-/// for a reason that may pass is begun again after a pause.
-pub async fn run(
-    channel: Channel,
-    root: PathBuf,
-    node: NodeName,
-    shutdown: CancellationToken,
-) -> Result<(), ShipError> {
+/// Ships what is in the spool `root` over `channel` until `shutdown`; one connection's life. Whatever goes wrong, it is
+/// said and begun again after a pause: the units and the coordinator's commands must not suffer from a problem of logs.
+pub async fn run(channel: Channel, root: PathBuf, node: NodeName, shutdown: CancellationToken) {
     let mut pause = RETRY.0;
     loop {
         let begun = Instant::now();
-        let status = tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            ended = Shipment::serve(&channel, &root) => match ended { Ok(never) => match never {}, Err(error) => error },
-        };
-        let status = match status {
-            Ended::Spool(error) => return Err(error.into()),
-            Ended::Stream(status) if final_answer(status.code()) => return Err(ShipError::Refused(status)),
-            Ended::Stream(status) => status,
+        let ended = tokio::select! {
+            () = shutdown.cancelled() => return,
+            ended = Shipment::serve(&channel, &root) => match ended { Ok(never) => match never {}, Err(ended) => ended },
         };
         if begun.elapsed() > RETRY.1 {
             pause = RETRY.0;
         }
-        tracing::warn!(node = %node, reason = status.message(), "logs stay on the node for now; trying again in {pause:?}");
+        let reason = ended.reason();
+        tracing::warn!(node = %node, reason, "logs stay on the node for now; trying again in {pause:?}");
         tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
         pause = (pause * 2).min(RETRY.1);
     }
 }
 
-fn final_answer(code: Code) -> bool {
-    matches!(code, Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented)
-}
-
 /// Why a stream ended.
 enum Ended {
     Spool(SpoolError),
     Stream(Status),
+}
+
+impl Ended {
+    fn reason(&self) -> String {
+        match self {
+            Ended::Spool(error) => crate::error_chain(error),
+            Ended::Stream(status) => status.message().to_owned(),
+        }
+    }
 }
 
 impl From<SpoolError> for Ended {
