@@ -27,10 +27,6 @@ use tokio::sync::{mpsc, oneshot};
 use crate::keeper::frame::{self, FrameError};
 use crate::keeper::socket::Short;
 
-/// Requests that may wait for the writer. Each caller awaits its reply, so this is about the number of units that act
-/// in the same moment; more of them wait in `request`.
-const REQUESTS: usize = 64;
-
 /// Why the supervisor did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -83,7 +79,9 @@ pub struct Control {
 
 #[derive(Debug)]
 struct Shared {
-    frames: mpsc::Sender<Vec<u8>>,
+    /// Unbounded, so that order is kept: with a bound, callers would get in by the order they are polled in. The engine
+    /// waits for the answers of each unit, which bounds what is here by the number of units that act at the same time.
+    frames: mpsc::UnboundedSender<Vec<u8>>,
     pending: Pending,
     next_id: AtomicU64,
 }
@@ -100,7 +98,7 @@ impl Control {
         let connect = async || UnixStream::connect(Short::of(path)?.path()).await;
         let stream = connect().await.map_err(|source| ControlError::Connect { path: path.to_owned(), source })?;
         let (reader, writer) = stream.into_split();
-        let (frames, frames_in) = mpsc::channel(REQUESTS);
+        let (frames, frames_in) = mpsc::unbounded_channel();
         let (events, events_out) = mpsc::channel(frame::EVENT_WINDOW);
         let pending: Pending = Arc::new(Mutex::new(Some(BTreeMap::new())));
         tokio::spawn(write(writer, frames_in));
@@ -124,7 +122,7 @@ impl Control {
         frame::append(&mut bytes, &Request { id, request: Some(request) })?;
         let (sender, receiver) = oneshot::channel();
         lock(&self.shared.pending).as_mut().ok_or(ControlError::Closed)?.insert(id, sender);
-        self.shared.frames.send(bytes).await.map_err(|_| ControlError::Closed)?;
+        self.shared.frames.send(bytes).map_err(|_| ControlError::Closed)?;
         let mut reply = receiver.await.map_err(|_| ControlError::Closed)?;
         match reply.failure.take() {
             Some(failure) => Err(failure.into()),
@@ -138,7 +136,7 @@ fn lock(pending: &Pending) -> std::sync::MutexGuard<'_, Option<BTreeMap<u64, one
 }
 
 /// Writes frames until every `Control` is gone or the supervisor is.
-async fn write(mut writer: OwnedWriteHalf, mut frames: mpsc::Receiver<Vec<u8>>) {
+async fn write(mut writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Vec<u8>>) {
     while let Some(frame) = frames.recv().await {
         if writer.write_all(&frame).await.is_err() {
             break; // the reader sees the same end and fails what is pending
