@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// The arguments with variables replaced. `${X}` is replaced anywhere in a word; `$X` only as a word of its own, and
 /// its value is split at white space into any number of words; `$$` is a dollar sign. Unset variables are empty.
-/// argv[0] stays as it is.
+/// `argv[0]` stays as it is.
 #[must_use]
 pub(super) fn expand(argv: &[String], environment: &BTreeMap<String, String>) -> Vec<String> {
     let mut expanded = Vec::with_capacity(argv.len());
