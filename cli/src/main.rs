@@ -4,7 +4,7 @@
 //! in milliseconds and `fleet node run` stays a single thread.
 //!
 //! ```text
-//! argv[0] "fleet: …"  --multicall--> one of a node's processes
+//! `argv[0]` "fleet: …"  --multicall--> one of a node's processes
 //! argv  --args--> Command --commands::<verb>::run--> stdout (results), stderr (talk)
 //!                             |-- context: which coordinator, which identity
 //!                             `-- client: gRPC; tonic::Status -> CommandError -> exit code

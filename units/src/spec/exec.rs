@@ -8,7 +8,7 @@ pub struct ExecCommand {
     /// The program: absolute, or a bare name looked up in the fixed search path.
     /// The bare name `fleet` is the node's own binary.
     pub program: String,
-    /// The arguments, argv[0] first.
+    /// The arguments, `argv[0]` first.
     pub argv: Vec<String>,
     /// `-`: an unclean end counts as clean.
     pub ignore_failure: bool,
