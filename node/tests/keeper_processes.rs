@@ -50,6 +50,22 @@ async fn a_program_that_cannot_be_executed_is_reported_with_systemds_exit_status
 }
 
 #[tokio::test]
+async fn a_daemon_that_wiped_every_mark_still_belongs_to_the_unit_whose_last_process_started_it() {
+    both_ways("nameless", async |mut node| {
+        let script = "env -i setsid sleep 1000 & echo $!; sleep 0.3; exit 0";
+        let pid = node.spawn(shell(UNIT, script)).await.unwrap().pid;
+        assert_eq!(node.exited(pid).await.code, 0);
+        let daemon: u32 = node.lines(UNIT)[0].trim().parse().unwrap();
+        let adopted = node.adopt(UNIT, daemon).await.unwrap();
+        assert_eq!(adopted.pid, daemon);
+        assert_eq!(node.signal(UNIT, Target::All, libc::SIGKILL).await.processes, 1);
+        assert_eq!(node.exited(daemon).await.signal, libc::SIGKILL);
+        node
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn exit_codes_and_signals_are_told_after_the_output_was_stored() {
     let mut node = Node::start("codes", Options::default()).await;
     let pid = node.spawn(shell(UNIT, "echo out; echo err >&2; printf unfinished; exit 7")).await.unwrap().pid;

@@ -107,6 +107,12 @@ impl Host {
         self.namespaces.processes()
     }
 
+    /// Takes the cgroup tree away, as on a host whose nodes may not have one.
+    pub fn hide_cgroups(&self) {
+        let output = self.run("umount", &["--lazy", "/sys/fs/cgroup"]);
+        assert!(output.status.success(), "umount: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Pulls the cable.
     pub fn cut(&self) {
         ip(&["-n", &self.switch, "link", "set", &self.port, "down"]);

@@ -3,7 +3,8 @@
 //! A unit's processes are those that were started for it, and everything that descends from them. A daemon that forks
 //! twice and makes a session of its own has left that line: its parent is gone and it became the supervisor's child.
 //! It is recognised by its session or process group, and else by the INVOCATION_ID it was started with. A process
-//! that left the line *and* cleared its environment is not found: that is what cgroups are for.
+//! that left the line *and* cleared its environment is found only if it is what the last process of a unit left (see
+//! `note_nameless`): that is what cgroups are for.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -149,12 +149,37 @@ impl Supervisor {
         let mut units: Vec<String> = over.filter_map(|stat| self.table.owner(stat.pid)).map(str::to_owned).collect();
         units.sort_unstable();
         units.dedup();
-        for name in units {
-            let tracked: Vec<u32> = self.table.unit(&name).processes.iter().map(|process| process.pid).collect();
-            let mut found = self.members(&name, &all);
+        for name in &units {
+            let tracked: Vec<u32> = self.table.unit(name).processes.iter().map(|process| process.pid).collect();
+            let mut found = self.members(name, &all);
             found.retain(|pid, _| !tracked.contains(pid));
-            self.table.unit(&name).strays.extend(found);
+            self.table.unit(name).strays.extend(found);
         }
+        if let [name] = &units[..] {
+            self.note_nameless(name, &all);
+        }
+    }
+
+    /// A daemon that leads a session of its own and has overwritten its environment, as nginx does at once, carries no
+    /// mark any more. An orphan that nobody claims, when all processes of one single unit have just ended and started
+    /// before it, is taken for what they left.
+    fn note_nameless(&mut self, name: &str, all: &[Stat]) {
+        let over = |pid: u32| all.iter().any(|stat| stat.pid == pid && stat.is_zombie());
+        let unit = self.table.unit(name);
+        if !unit.strays.is_empty() || !unit.processes.iter().all(|process| over(process.pid)) {
+            return;
+        }
+        let Some(since) = unit.processes.iter().map(|process| process.start_time).min() else { return };
+        let agent = self.agent.pid();
+        let orphan = |stat: &&Stat| {
+            super::supervisor::is_child(stat)
+                && !stat.is_zombie()
+                && Some(stat.pid) != agent
+                && stat.start_time >= since
+                && self.unit_of(stat.pid).is_none()
+        };
+        let left: BTreeMap<u32, u64> = all.iter().filter(orphan).map(|stat| (stat.pid, stat.start_time)).collect();
+        self.table.unit(name).strays.extend(left);
     }
 
     /// The processes of a unit among `all`, by what is known of it. Processes of other units are never among them.
