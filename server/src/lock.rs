@@ -6,6 +6,12 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a held lock is tried again.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Between two attempts.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A process that holds a lock: held by descriptor, so that a reused pid is never mistaken for it.
 #[derive(Debug)]
@@ -34,7 +40,13 @@ impl Lock {
     /// Takes the lock at `path`, or says who holds it (`None` when the holder cannot be told).
     pub fn take(path: &Path) -> io::Result<Result<Lock, Option<u32>>> {
         let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        // [`holder`] asks by taking a shared lock for a moment: one that is held is tried again.
+        let until = Instant::now() + PATIENCE;
+        while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            if Instant::now() < until {
+                std::thread::sleep(LOOK);
+                continue;
+            }
             return Ok(Err(read_pid(&mut file)?.map(|(pid, _)| pid)));
         }
         file.set_len(0)?;
@@ -80,4 +92,31 @@ fn start_time(pid: u32) -> Option<u64> {
     // The name in parentheses may hold anything; fields are counted from its end.
     let rest = &stat[stat.rfind(')')? + 2..];
     rest.split(' ').nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_who_asks_for_the_holder_does_not_keep_a_daemon_from_its_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let asking = File::create(&path).unwrap();
+        flock(&asking, FlockOperation::NonBlockingLockShared).unwrap();
+        let starting = std::thread::spawn({
+            let path = path.clone();
+            move || Lock::take(&path).unwrap().is_ok()
+        });
+        drop(asking);
+        assert!(starting.join().unwrap());
+    }
+
+    #[test]
+    fn the_second_taker_is_told_who_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let _held = Lock::take(&path).unwrap().unwrap();
+        assert_eq!(Lock::take(&path).unwrap().unwrap_err(), Some(std::process::id()));
+    }
 }

@@ -1,6 +1,7 @@
 //! `fleet node run`: the node daemon of this host. One thread, no async runtime: it is the units' parent.
 
 use crate::error::{CommandError, CommandResult, Exit};
+use crate::local_fleet::layout::user_runtime;
 use fleet_node::config::{Membership, NodeConfig};
 use fleet_units::ids::NodeName;
 use std::net::SocketAddr;
@@ -43,7 +44,7 @@ pub(crate) fn config(arguments: &Arguments) -> CommandResult<NodeConfig> {
         let error = format!("{} belongs to the node {}, not to {name}", state.display(), member.name);
         return Err(CommandError::usage(error).hint("name the folder of that node: --state DIR"));
     }
-    let runtime = arguments.runtime.clone().unwrap_or_else(|| default_runtime(arguments.name.as_ref()));
+    let runtime = arguments.runtime.clone().map_or_else(|| default_runtime(&state, &member.name), Ok)?;
     let policy = arguments.policy.clone().or_else(|| {
         let system = Path::new("/etc/fleet/policy.toml");
         system.exists().then(|| system.to_owned())
@@ -62,15 +63,15 @@ pub(crate) fn default_state(name: Option<&NodeName>) -> PathBuf {
     named(&base, name)
 }
 
-fn default_runtime(name: Option<&NodeName>) -> PathBuf {
+/// `…/node` for the default state folder, else `…/node-NAME`, so that no two nodes share one.
+fn default_runtime(state: &Path, name: &NodeName) -> CommandResult<PathBuf> {
     let base = match (std::env::var_os("RUNTIME_DIRECTORY"), rustix::process::geteuid().is_root()) {
-        (Some(given), _) => return PathBuf::from(given),
+        (Some(given), _) => return Ok(PathBuf::from(given)),
         (None, true) => PathBuf::from("/run/fleet"),
-        (None, false) => std::env::var_os("XDG_RUNTIME_DIR")
-            .map_or_else(|| PathBuf::from(format!("/tmp/fleet-{}", rustix::process::geteuid().as_raw())), PathBuf::from)
-            .join("fleet"),
+        (None, false) => user_runtime()?,
     };
-    named(&base, name)
+    let is_default = state == default_state(None);
+    Ok(base.join(if is_default { "node".to_owned() } else { format!("node-{name}") }))
 }
 
 fn named(base: &Path, name: Option<&NodeName>) -> PathBuf {

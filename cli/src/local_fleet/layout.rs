@@ -2,7 +2,7 @@
 
 use crate::error::{CommandError, CommandResult};
 use fleet_units::ids::Sha256Digest;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 /// The folders of a local fleet.
@@ -33,10 +33,8 @@ impl Layout {
         let name = format!("local-{}", Self::hash(&root));
         let runtime = if rustix::process::geteuid().is_root() {
             Path::new("/run/fleet").join(name)
-        } else if let Some(user) = absolute("XDG_RUNTIME_DIR").filter(|path| path.is_dir()) {
-            user.join("fleet").join(name)
         } else {
-            PathBuf::from(format!("/tmp/fleet-{}", rustix::process::geteuid().as_raw())).join(name)
+            user_runtime()?.join(name)
         };
         Ok(Layout { root, runtime })
     }
@@ -111,6 +109,30 @@ impl Layout {
     }
 }
 
+/// `$XDG_RUNTIME_DIR/fleet`, or `/tmp/fleet-UID` where there is none: made, and refused unless it is this user's alone.
+pub(crate) fn user_runtime() -> CommandResult<PathBuf> {
+    match absolute("XDG_RUNTIME_DIR").filter(|path| path.is_dir()) {
+        Some(user) => Ok(user.join("fleet")),
+        None => own_folder(PathBuf::from(format!("/tmp/fleet-{}", rustix::process::geteuid().as_raw()))),
+    }
+}
+
+/// A folder at a path that anybody could have taken: made, 0700; one that is there has to be ours to write alone.
+fn own_folder(path: PathBuf) -> CommandResult<PathBuf> {
+    let failed = |error| CommandError::because(format!("cannot make {}", path.display()), error);
+    match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let found = path.symlink_metadata().map_err(failed)?;
+    let is_ours = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
+    if !is_ours {
+        let error = format!("{} is not a folder that only this user may write", path.display());
+        return Err(CommandError::failed(error).hint("set XDG_RUNTIME_DIR to a folder of your own"));
+    }
+    Ok(path)
+}
+
 fn absolute(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
@@ -119,4 +141,23 @@ fn state_home() -> CommandResult<PathBuf> {
     absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state"))).ok_or_else(|| {
         CommandError::usage("neither XDG_STATE_HOME nor HOME is set").hint("name a folder: fleet up --dir DIR")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_runtime_folder_that_others_may_write_or_a_link_is_refused() {
+        let base = tempfile::tempdir().expect("a folder");
+        let path = base.path().join("fleet-1");
+        own_folder(path.clone()).expect("a new one is made");
+        own_folder(path.clone()).expect("our own is taken");
+        let link = base.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        own_folder(link).expect_err("somebody could have made the link");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o770)).expect("a mode");
+        own_folder(path).expect_err("others may write it");
+    }
 }

@@ -72,7 +72,7 @@ pub struct SupervisorConfig {
 /// Why a supervisor cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum KeeperError {
-    /// Another supervisor has the state folder.
+    /// Another supervisor has the state or the runtime folder.
     #[error("{} is in use by process {holder}", state.display())]
     Locked {
         /// The folder.

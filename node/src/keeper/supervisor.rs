@@ -67,7 +67,7 @@ pub(crate) struct Supervisor {
     signals: SignalFd,
     phase: Phase,
     /// Held, never read.
-    _lock: File,
+    _locks: [File; 2],
 }
 
 /// Runs the supervisor of a node until it is told to end by SIGTERM or SIGINT. Must be called on the only thread of the
@@ -92,6 +92,8 @@ impl Supervisor {
         single_threaded()?;
         let lock = lock::take(&config.state)?;
         make_runtime(&config.runtime)?;
+        // Before what is left is ended: it may be another supervisor's.
+        let runtime_lock = lock::take_runtime(&config.runtime)?;
         let boot_id = boot::id().map_err(KeeperError::system("read the boot id"))?;
         let records = Records::open(&config.runtime, &boot_id).map_err(KeeperError::path("make", &config.runtime))?;
         leftover::end(&records, &config.node);
@@ -124,7 +126,7 @@ impl Supervisor {
             agent: Agent::new(),
             last_watched: 0,
             phase: Phase::Serving,
-            _lock: lock,
+            _locks: [lock, runtime_lock],
             config,
             poll,
             records,
