@@ -14,7 +14,7 @@ use crate::keeper::STOP_UNITS;
 use crate::link::{self, LinkState, Whoami};
 use crate::policy::{Policy, PolicyError};
 use crate::stored::{Folder, Stored, StoredError};
-use crate::supervise::{self, Engine, Host, Places};
+use crate::supervise::{self, Earlier, Engine, Host, Places};
 use crate::{error_chain, facts, http, local, reconcile, specifiers};
 use fleet_certs::client::{LinkOptions, connect};
 use fleet_certs::clock::system_time;
@@ -117,7 +117,7 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
             BTreeMap::new()
         }),
         admission: Box::new(admission(config, &member)?),
-        earlier: earlier(stored.as_ref(), &context),
+        earlier: earlier(folder.clone(), context.clone()),
     };
     let known = engine_config.completed.clone();
     let engine = Engine::start(control, table, events, engine_config);
@@ -210,14 +210,13 @@ fn load(folder: &Folder) -> Option<Stored> {
     }
 }
 
-type Earlier = Box<dyn Fn(&UnitName, &UnitDigest) -> Option<Arc<UnitSpec>> + Send>;
-
-/// What an earlier agent ran units from: the stored assignment, as long as it is the same bundle.
-fn earlier(stored: Option<&Stored>, context: &spec::Context) -> Earlier {
-    let units = stored.map(|stored| reconcile::desired(stored, context).units).unwrap_or_default();
+/// What an earlier agent ran units from: bundles are kept on the disk as long as units run from them.
+fn earlier(folder: Folder, context: spec::Context) -> Earlier {
     Box::new(move |unit, digest| {
-        let assigned = units.get(unit).filter(|assigned| assigned.digest == *digest)?;
-        Some(assigned.spec.clone())
+        let bundle = folder.bundle(digest)?;
+        let loaded = spec::load(unit, &bundle, &context);
+        let whole = !loaded.diagnostics.iter().any(|diagnostic| diagnostic.is_error());
+        Some((Arc::new(loaded.spec.filter(|_| whole)?), bundle))
     })
 }
 

@@ -191,6 +191,7 @@ impl Desk {
         written.map_err(|error| Reason::new(NOT_STORED, crate::error_chain(&error)))?;
         self.act_on(next).await?;
         let folder = self.0.setup.folder.clone();
+        folder.keep(self.statuses().borrow().values().filter_map(|status| status.digest).collect());
         tokio::task::spawn_blocking(move || {
             if let Err(error) = folder.settle() {
                 tracing::warn!(error = %crate::error_chain(&error), "new bundles stay in the assignment's file");

@@ -73,12 +73,14 @@ pub struct Folder {
     /// What was saved last. Held while files are written: a bundle's file counts only once it is durable, and none is
     /// removed that is named by now.
     saved: Arc<Mutex<Option<Stored>>>,
+    /// Bundles that units still run from, besides those of the assignment.
+    in_use: Arc<Mutex<BTreeSet<UnitDigest>>>,
 }
 
 impl Folder {
     /// The files below `state`; makes the folder for bundles.
     pub fn open(state: &Path) -> Result<Folder, StoredError> {
-        let folder = Folder { state: state.to_owned(), saved: Arc::default() };
+        let folder = Folder { state: state.to_owned(), saved: Arc::default(), in_use: Arc::default() };
         let bundles = folder.bundles();
         fs::create_dir_all(&bundles).map_err(io_error("make", &bundles))?;
         // An earlier agent may have ended just before it did.
@@ -128,6 +130,20 @@ impl Folder {
             }
         }
         Ok(Some(Stored { assignment: Arc::new(assignment), bundles: Arc::new(bundles) }))
+    }
+
+    /// One stored bundle, also of an earlier assignment; `None`: it is not there, or damaged.
+    #[must_use]
+    pub fn bundle(&self, digest: &UnitDigest) -> Option<Arc<Bundle>> {
+        if let Ok(Some(bundle)) = self.load_bundle(digest) {
+            return Some(Arc::new(bundle));
+        }
+        self.load().ok()??.bundles.get(digest).cloned()
+    }
+
+    /// Says which bundles units run from, whatever the assignment names: the next agent has to read them.
+    pub fn keep(&self, in_use: BTreeSet<UnitDigest>) {
+        *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = in_use;
     }
 
     fn load_bundle(&self, digest: &UnitDigest) -> Result<Option<Bundle>, StoredError> {
@@ -185,7 +201,9 @@ impl Folder {
 
     /// Failing to remove one is no harm, so nothing is said.
     fn prune(&self, current: &Stored) {
-        let keep: BTreeSet<PathBuf> = current.bundles.keys().map(|digest| self.bundle_path(digest)).collect();
+        let in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let keep: BTreeSet<PathBuf> =
+            current.bundles.keys().chain(&in_use).map(|digest| self.bundle_path(digest)).collect();
         let Ok(entries) = fs::read_dir(self.bundles()) else { return };
         for entry in entries.flatten() {
             if !keep.contains(&entry.path()) {

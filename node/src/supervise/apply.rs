@@ -12,6 +12,10 @@ use fleet_units::lifecycle::State;
 use fleet_units::plan::{self, Action, Due, Plan};
 use fleet_units::status::Health;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How often refused units are asked for again.
+const READMIT: Duration = Duration::from_secs(5);
 
 impl<S: Supervisor> Engine<S> {
     pub(super) fn apply(&mut self, desired: Desired) -> Result<Plan, ApplyError> {
@@ -19,9 +23,13 @@ impl<S: Supervisor> Engine<S> {
             return Err(ApplyError::Stopping);
         }
         self.take_over(&desired);
+        self.last = desired.clone();
         let (units, refused) = self.admit(desired);
         let target = target(&units);
-        let plan = plan::plan(&target, &self.observed());
+        let mut observed = self.observed();
+        // What is refused and never ran here is neither started nor stopped.
+        observed.units.retain(|name, _| target.units.contains_key(name) || !refused.contains_key(name));
+        let plan = plan::plan(&target, &observed);
         let wanted = plan::wanted(&target);
         self.changed.extend(self.wanted.symmetric_difference(&wanted).cloned());
         self.wanted = wanted;
@@ -39,6 +47,7 @@ impl<S: Supervisor> Engine<S> {
                 self.hear(&name, event);
             }
         }
+        self.set_readmit();
         self.work();
         Ok(plan)
     }
@@ -66,17 +75,27 @@ impl<S: Supervisor> Engine<S> {
     fn admit(&mut self, mut desired: Desired) -> (BTreeMap<UnitName, Assigned>, BTreeMap<UnitName, Reason>) {
         let mut refused = std::mem::take(&mut desired.refused);
         for (name, assigned) in &desired.units {
-            let unchanged = self
-                .units
-                .get(name)
-                .is_some_and(|unit| unit.assigned.digest == assigned.digest && unit.refused.is_none() && !unit.removed);
+            let unchanged = self.units.get(name).is_some_and(|unit| {
+                unit.admitted && unit.assigned.digest == assigned.digest && unit.refused.is_none() && !unit.removed
+            });
             if !unchanged && let Err(reason) = self.config.admission.admit(&assigned.spec) {
                 refused.insert(name.clone(), reason);
             }
         }
         for name in refused.keys() {
-            match self.units.get(name) {
-                Some(unit) => drop(desired.units.insert(name.clone(), unit.assigned.clone())),
+            match self.units.get_mut(name) {
+                Some(unit) => {
+                    // The form an earlier agent ran it in. The refused form itself was just asked for.
+                    let other = desired.units.get(name).is_none_or(|new| new.digest != unit.assigned.digest);
+                    if !unit.admitted && other && !unit.form_unknown {
+                        unit.admitted = self.config.admission.admit(&unit.assigned.spec).is_ok();
+                    }
+                    if !unit.admitted && unit.is_down() {
+                        desired.units.remove(name);
+                    } else {
+                        desired.units.insert(name.clone(), unit.assigned.clone());
+                    }
+                }
                 None => {
                     if let Some(assigned) = desired.units.remove(name) {
                         let mut unit = Unit::new(assigned);
@@ -88,6 +107,26 @@ impl<S: Supervisor> Engine<S> {
             }
         }
         (desired.units, refused)
+    }
+
+    /// Asks again for what was refused, as long as there is any: another node may have given up what it claimed.
+    pub(super) fn readmit(&mut self) {
+        let Engine { last, units, config, .. } = self;
+        let refused = |name: &UnitName| units.get(name).is_some_and(|unit| unit.refused.is_some());
+        let mut asked = last.units.iter().filter(|(name, _)| refused(name) && !last.refused.contains_key(*name));
+        let admitted = asked.any(|(_, assigned)| config.admission.admit(&assigned.spec).is_ok());
+        if admitted {
+            // It fails while everything is stopped only, and then nothing is to be admitted.
+            let _ = self.apply(self.last.clone());
+        } else {
+            self.set_readmit();
+        }
+    }
+
+    fn set_readmit(&mut self) {
+        let again = |unit: &Unit| unit.refused.is_some() && !unit.removed;
+        let any = !self.stopping && self.units.values().any(again);
+        self.readmit_at = any.then(|| self.clock.now().after(READMIT));
     }
 
     fn swap_in(&mut self, units: BTreeMap<UnitName, Assigned>, refused: BTreeMap<UnitName, Reason>) {
@@ -106,9 +145,12 @@ impl<S: Supervisor> Engine<S> {
                         self.changed.insert(name);
                     }
                     unit.assigned = assigned;
+                    unit.admitted = true;
                 }
                 None => {
-                    self.units.insert(name.clone(), Unit::new(assigned));
+                    let mut unit = Unit::new(assigned);
+                    unit.admitted = true;
+                    self.units.insert(name.clone(), unit);
                     self.changed.insert(name);
                 }
             }

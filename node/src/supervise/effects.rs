@@ -120,6 +120,12 @@ impl<S: Supervisor> Engine<S> {
         if unit.undelivered {
             return self.pending.push_back(failed(0));
         }
+        let starts = matches!(phase, Phase::Condition | Phase::StartPre | Phase::Start | Phase::StartPost);
+        if let Some(reason) = unit.not_run_here().filter(|_| starts) {
+            let text = format!("not started: {}", reason.text);
+            self.pending.push_back(failed(0));
+            return self.log(name, text);
+        }
         let spec = unit.machine.spec().clone();
         let KindSpec::Service(service) = &spec.kind else { return };
         let lines = match phase {

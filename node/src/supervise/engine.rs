@@ -5,11 +5,12 @@ use super::effects::{Done, What};
 use super::handle::{COMMANDS, Command, Handle, HealthReport};
 use super::spawn::Host;
 use super::supervisor::Supervisor;
-use super::unit::{Admission, Unit};
+use super::unit::{Admission, Desired, Unit};
 use super::{notify, unit};
 use crate::report::Statuses;
 use crate::trace;
 use fleet_proto::control::{self, AckEvents, Table, UnitEntry, event, request};
+use fleet_units::bundle::Bundle;
 use fleet_units::ids::{UnitDigest, UnitName};
 use fleet_units::jobs::{Graph, Queue};
 use fleet_units::lifecycle::{Event, Exit, Role, Timer};
@@ -20,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Finds the specification a unit had by its digest.
-pub type Earlier = Box<dyn Fn(&UnitName, &UnitDigest) -> Option<Arc<UnitSpec>> + Send>;
+/// Finds what a unit was run from by its digest: the specification, and the files it delivers.
+pub type Earlier = Box<dyn Fn(&UnitName, &UnitDigest) -> Option<(Arc<UnitSpec>, Arc<Bundle>)> + Send>;
 
 /// What an engine is told at its start.
 pub struct Config {
@@ -55,6 +56,10 @@ pub struct Engine<S> {
     /// What the supervisor had at the start, until the first desired set says what it means.
     pub(super) found: Option<BTreeMap<UnitName, UnitEntry>>,
     pub(super) early: Vec<control::Event>,
+    /// What was applied last, to admit units again that were refused.
+    pub(super) last: Desired,
+    /// When that is due; `None`: nothing is refused.
+    pub(super) readmit_at: Option<Moment>,
     pub(super) stopping: bool,
     pub(super) stopped: Vec<oneshot::Sender<()>>,
     pub(super) changed: BTreeSet<UnitName>,
@@ -101,6 +106,8 @@ impl<S: Supervisor> Engine<S> {
             config,
             found: Some(table.units.into_iter().filter_map(named).collect()),
             early: Vec::new(),
+            last: Desired::default(),
+            readmit_at: None,
             stopping: false,
             stopped: Vec::new(),
             changed: BTreeSet::new(),
@@ -162,7 +169,7 @@ impl<S: Supervisor> Engine<S> {
     fn next_wake(&self) -> Option<Moment> {
         let timer = self.timers.first().map(|(at, _, _)| *at);
         let hold = self.holds.values().map(|(_, at)| *at).min();
-        timer.into_iter().chain(hold).min()
+        timer.into_iter().chain(hold).chain(self.readmit_at).min()
     }
 
     fn fire_due(&mut self) {
@@ -181,6 +188,9 @@ impl<S: Supervisor> Engine<S> {
         for unit in over {
             self.end_hold(&unit);
             self.start_if_due(&unit);
+        }
+        if self.readmit_at.is_some_and(|at| at <= now) {
+            self.readmit();
         }
     }
 

@@ -21,6 +21,7 @@ impl<S: Supervisor> Engine<S> {
         let standing = |name: &UnitName| match units.get(name) {
             Some(unit) if unit.is_up() => Standing::Up,
             Some(_) if holds.contains_key(name) => Standing::Held,
+            Some(unit) if unit.not_run_here().is_some() => Standing::Refused,
             Some(unit) if unit.completed => Standing::Completed,
             Some(_) | None => Standing::Down,
         };
@@ -119,6 +120,9 @@ impl<S: Supervisor> Engine<S> {
 
     fn tell_start(&mut self, name: &UnitName) {
         let Some(unit) = self.units.get_mut(name) else { return };
+        if unit.not_run_here().is_some() {
+            return self.finish(name, false, "it is not run here");
+        }
         if unit.machine.state().is_over() {
             unit.follow();
         }
@@ -165,7 +169,7 @@ impl<S: Supervisor> Engine<S> {
     /// Units that were to start and could not because of this one.
     fn retry_dependents(&mut self, name: &UnitName) {
         for other in self.graph.stopped_with(name).clone() {
-            // dependency, dependency-held, dependency-missing
+            // dependency, dependency-held, dependency-missing, dependency-refused
             let lacked = |unit: &Unit| unit.reason.as_ref().is_some_and(|reason| reason.code.starts_with("dependency"));
             if self.units.get(&other).is_some_and(lacked) {
                 self.start_if_due(&other);

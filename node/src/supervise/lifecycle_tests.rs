@@ -2,8 +2,14 @@
 
 use super::fake::Fake;
 use super::tests::{act, attach, config, desired, in_an_hour, name, node, plain, service};
-use super::{ApplyError, Assigned, Everything, UnitAct};
-use fleet_units::spec::Restart;
+use super::{Admission, ApplyError, Assigned, Everything, UnitAct};
+use fleet_units::diagnostic::Reason;
+use fleet_units::ids::UnitName;
+use fleet_units::spec::{Restart, UnitSpec};
+use fleet_units::testing::command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 fn needs(unit: &str, other: &str) -> Assigned {
     service(unit, |unit, _| {
@@ -73,4 +79,117 @@ async fn what_is_bound_to_a_failed_unit_comes_back_with_it() {
     assert_eq!(node.is("web.service", "dead").await.reason.unwrap().code, "dependency");
     assert!(node.handle.act(act("db.service", UnitAct::Start)).await.ok);
     node.is("web.service", "running").await;
+}
+
+/// Refuses /bin/forbidden as long as the switch is off; counts what it was asked.
+#[derive(Clone, Default)]
+struct Gate {
+    open: Arc<AtomicBool>,
+    asked: Arc<AtomicU32>,
+}
+
+impl Admission for Gate {
+    fn admit(&mut self, unit: &UnitSpec) -> Result<(), Reason> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let forbidden = unit.service().is_some_and(|service| service.exec_start[0].program == "/bin/forbidden");
+        let refused = forbidden && !self.open.load(Ordering::Relaxed);
+        if refused { Err(Reason::new("claimed-elsewhere", "test-2 has it")) } else { Ok(()) }
+    }
+
+    fn forget(&mut self, _: &UnitName) {}
+}
+
+fn forbidden(unit: &str) -> Assigned {
+    service(unit, |_, service| service.exec_start = vec![command("/bin/forbidden")])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_unit_is_not_started_by_others_and_not_stopped_by_the_plan() {
+    let node = attach(Fake::default(), config(Gate::default()));
+    let wants = service("wants.service", |unit, _| {
+        unit.wants = [name("bad.service")].into();
+        unit.on_failure = [name("bad.service")].into();
+    });
+    let units = || [forbidden("bad.service"), wants.clone(), needs("web.service", "bad.service")];
+    for _ in 0..2 {
+        let plan = node.apply(units()).await;
+        assert!(!plan.iter().any(|step| step.ends_with(" bad.service")), "{plan:?}");
+    }
+    node.is("wants.service", "running").await;
+    let web = node.until("web.service", |status| status.reason.is_some()).await;
+    assert_eq!(web.reason.unwrap().code, "dependency-refused");
+    node.fake.exit("wants.service", "main", 1);
+    node.is("wants.service", "failed").await;
+    assert!(!node.fake.log().iter().any(|line| line.contains("forbidden")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_unit_is_asked_for_again_and_starts_once_it_is_admitted() {
+    let gate = Gate::default();
+    let node = attach(Fake::default(), config(gate.clone()));
+    node.apply([forbidden("bad.service"), needs("web.service", "bad.service")]).await;
+    node.until("bad.service", |status| status.reason.is_some()).await;
+    gate.open.store(true, Ordering::Relaxed);
+    node.is("bad.service", "running").await;
+    node.is("web.service", "running").await;
+    let asked = gate.asked.load(Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(gate.asked.load(Ordering::Relaxed), asked, "nothing is refused any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_agent_admits_what_runs_again() {
+    let fake = Fake::default();
+    let node = attach(fake.clone(), config(Everything));
+    node.apply([plain("web.service")]).await;
+    node.is("web.service", "running").await;
+    drop(node);
+    let gate = Gate::default();
+    let node = attach(fake, config(gate.clone()));
+    assert_eq!(node.apply([plain("web.service")]).await, ["keep web.service"]);
+    assert_eq!(gate.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_a_new_agent_a_refused_change_never_runs_whether_the_old_form_is_known_or_not() {
+    for known in [true, false] {
+        let fake = Fake::default();
+        let old = service("web.service", |_, service| service.restart = Restart::Always);
+        let node = attach(fake.clone(), config(Everything));
+        node.apply([old.clone()]).await;
+        let before = node.is("web.service", "running").await;
+        drop(node);
+        let mut config = config(Gate::default());
+        if known {
+            let form = (old.spec.clone(), old.bundle.clone());
+            config.earlier = Box::new(move |_, _| Some(form.clone()));
+        }
+        let node = attach(fake.clone(), config);
+        node.apply([forbidden("web.service")]).await;
+        let after = node.until("web.service", |status| status.reason.is_some()).await;
+        assert_eq!((after.main_pid, after.sub_state.as_str()), (before.main_pid, "running"));
+        fake.exit("web.service", "main", 1);
+        match known {
+            true => drop(node.until("web.service", |status| status.restarts == 1 && status.main_pid > 0).await),
+            false => drop(node.is("web.service", "failed").await),
+        }
+        assert!(!fake.log().iter().any(|line| line.contains("forbidden")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_a_new_agent_cannot_read_runs_on() {
+    let fake = Fake::default();
+    let node = attach(fake.clone(), config(Everything));
+    node.apply([plain("web.service")]).await;
+    let before = node.is("web.service", "running").await;
+    drop(node);
+    let node = attach(fake.clone(), config(Everything));
+    let mut unread = desired([]);
+    unread.refused.insert(name("web.service"), Reason::new("unsupported-by-agent", "what is this"));
+    node.handle.apply(unread).await.unwrap();
+    let after = node.is("web.service", "running").await;
+    assert_eq!((after.main_pid, after.digest), (before.main_pid, before.digest));
+    assert_eq!(node.apply([]).await, ["stop web.service"]);
+    node.handle.statuses().wait_for(|all| all.is_empty()).await.unwrap();
 }

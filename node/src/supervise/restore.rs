@@ -5,11 +5,12 @@ use super::remember::Remembered;
 use super::supervisor::Supervisor;
 use super::unit::{Assigned, Desired, Unit};
 use fleet_proto::control::{Release, Signal, UnitEntry, request, signal};
-use fleet_units::ids::UnitName;
+use fleet_units::bundle::{Bundle, SourceFile};
+use fleet_units::ids::{UnitKind, UnitName};
 use fleet_units::lifecycle::machine::Present;
 use fleet_units::lifecycle::{Effect, Machine, Role};
 use fleet_units::plan::Due;
-use fleet_units::spec::UnitSpec;
+use fleet_units::spec::{Context, UnitSpec, load};
 use std::sync::Arc;
 
 impl<S: Supervisor> Engine<S> {
@@ -19,8 +20,10 @@ impl<S: Supervisor> Engine<S> {
         for (name, entry) in found {
             let remembered = Remembered::from_bytes(&entry.remembered);
             match self.assigned_before(&name, desired, remembered.as_ref()) {
-                Some(assigned) => {
-                    let (unit, effects) = self.restored(assigned, &entry, remembered);
+                Some((assigned, form_unknown)) => {
+                    // What is not known cannot go on as remembered: timers and commands mean nothing without it.
+                    let (mut unit, effects) = self.restored(assigned, &entry, remembered, form_unknown);
+                    unit.form_unknown = form_unknown;
                     tracing::info!(unit = %name, state = unit.machine.state().as_str(), "continued");
                     self.units.insert(name.clone(), unit);
                     to_do.push((name, effects));
@@ -40,27 +43,45 @@ impl<S: Supervisor> Engine<S> {
         }
     }
 
-    /// What the unit ran from, as far as it can still be known; `None`: it is not assigned any more and nobody knows
-    /// how it is stopped.
-    fn assigned_before(&self, name: &UnitName, desired: &Desired, remembered: Option<&Remembered>) -> Option<Assigned> {
+    /// What the unit ran from, and whether that is a stand-in because it is not known any more; `None`: it is not
+    /// assigned any more and nobody knows how it is stopped.
+    fn assigned_before(
+        &mut self,
+        name: &UnitName,
+        desired: &Desired,
+        remembered: Option<&Remembered>,
+    ) -> Option<(Assigned, bool)> {
         let digest = remembered.and_then(|remembered| remembered.assigned);
         let now = desired.units.get(name);
         match (now, digest) {
-            (Some(now), Some(digest)) if now.digest == digest => Some(now.clone()),
-            (Some(now), None) => Some(now.clone()),
+            (Some(now), Some(digest)) if now.digest == digest => Some((now.clone(), false)),
+            (Some(now), None) => Some((now.clone(), false)),
             (now, Some(digest)) => {
                 let earlier = (self.config.earlier)(name, &digest);
-                let spec = earlier.or_else(|| now.map(|now| unlike(&now.spec)))?;
+                // A form that may not run here is no stand-in for one that did.
+                let admitted = now.filter(|now| self.config.admission.admit(&now.spec).is_ok());
+                let kept = now.is_some() || desired.refused.contains_key(name);
+                let (spec, bundle, unknown) = match (earlier, admitted) {
+                    (Some((spec, bundle)), _) => (spec, bundle, false),
+                    (None, Some(now)) => (unlike(&now.spec), now.bundle.clone(), false),
+                    (None, None) if kept => (stand_in(name)?, Arc::default(), true),
+                    (None, None) => return None,
+                };
                 let revision = remembered.and_then(|remembered| remembered.revision.clone());
                 let revision = revision.or_else(|| now.map(|now| now.revision.clone()))?;
-                let bundle = now.map(|now| now.bundle.clone()).unwrap_or_default();
-                Some(Assigned { spec, bundle, digest, revision })
+                Some((Assigned { spec, bundle, digest, revision }, unknown))
             }
             (None, None) => None,
         }
     }
 
-    fn restored(&self, assigned: Assigned, entry: &UnitEntry, known: Option<Remembered>) -> (Unit, Vec<Effect>) {
+    fn restored(
+        &self,
+        assigned: Assigned,
+        entry: &UnitEntry,
+        known: Option<Remembered>,
+        form_unknown: bool,
+    ) -> (Unit, Vec<Effect>) {
         let pid = |wanted| {
             let process = entry.processes.iter().find(|process| role(&process.role) == Some(wanted));
             process.map(|process| process.pid)
@@ -69,7 +90,8 @@ impl<S: Supervisor> Engine<S> {
         let now = self.clock.now();
         let spec = assigned.spec.clone();
         let mut unit = Unit::new(assigned);
-        let believable = |known: &Remembered| !known.memory.state.is_over() || present.main.is_none();
+        let believable =
+            |known: &Remembered| !form_unknown && (!known.memory.state.is_over() || present.main.is_none());
         let effects = match known.filter(believable) {
             Some(known) => {
                 unit.invocation = known.invocation_id();
@@ -109,6 +131,15 @@ impl<S: Supervisor> Engine<S> {
 fn unit_files<S>(engine: &Engine<S>, unit: &Unit) -> Option<std::path::PathBuf> {
     let spec = &unit.assigned.spec;
     (!spec.delivered.is_empty()).then(|| engine.config.host.files.join(spec.name.as_str()).join("current"))
+}
+
+/// A service without commands of its own, for one that runs and that nobody can read: it can be watched and stopped.
+fn stand_in(name: &UnitName) -> Option<Arc<UnitSpec>> {
+    let target = name.kind() == UnitKind::Target;
+    let text: &[u8] = if target { b"[Unit]\n" } else { b"[Service]\nExecStart=/bin/true\n" };
+    let bundle = Bundle { files: [(format!("units/{name}"), SourceFile::new(false, text))].into() };
+    let context = Context { environment: "unknown".parse().ok()?, host: None };
+    load(name, &bundle, &context).spec.map(|spec| unlike(&Arc::new(spec)))
 }
 
 /// The same unit with nothing to compare: any change of its digest is then taken to need a restart.

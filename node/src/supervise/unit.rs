@@ -88,6 +88,10 @@ pub(super) struct Unit {
     /// It is not in the desired set any more.
     pub(super) removed: bool,
     pub(super) refused: Option<Reason>,
+    /// Nobody knows what an earlier agent ran it from.
+    pub(super) form_unknown: bool,
+    /// The form it has was admitted, by this agent.
+    pub(super) admitted: bool,
     /// Its stop job came with that of another unit, this one.
     pub(super) stopped_with: Option<UnitName>,
     /// Why its last job failed before the machine heard of it.
@@ -133,6 +137,8 @@ impl Unit {
             completed: false,
             removed: false,
             refused: None,
+            form_unknown: false,
+            admitted: false,
             reason: None,
             stopped_with: None,
             start_told: false,
@@ -148,9 +154,15 @@ impl Unit {
     /// Lets the machine follow what is assigned.
     pub(super) fn follow(&mut self) {
         self.machine.set_spec(self.assigned.spec.clone());
+        self.form_unknown = false;
         if self.runs_from.is_some() {
             self.runs_from = Some((self.assigned.digest, self.assigned.revision.clone()));
         }
+    }
+
+    /// Why nothing of it may be started. A refused change of an admitted unit is no reason: the old form goes on.
+    pub(super) fn not_run_here(&self) -> Option<&Reason> {
+        self.refused.as_ref().filter(|_| !self.admitted)
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -46,6 +46,8 @@ pub enum Standing {
     Down,
     /// Not running, and it must not be started.
     Held,
+    /// Not running, and this node does not run it.
+    Refused,
 }
 
 /// What becomes of a job now.
@@ -64,7 +66,7 @@ pub enum Turn {
     Failed {
         /// The unit.
         unit: UnitName,
-        /// `dependency`, `dependency-missing`, `dependency-held`.
+        /// `dependency`, `dependency-missing`, `dependency-held`, `dependency-refused`.
         reason: Reason,
     },
 }
@@ -124,6 +126,10 @@ impl Queue {
                 Standing::Held => {
                     let text = format!("{unit} requires {other}, which is held");
                     self.fail(unit, Reason::new("dependency-held", text));
+                }
+                Standing::Refused => {
+                    let text = format!("{unit} requires {other}, which this node does not run");
+                    self.fail(unit, Reason::new("dependency-refused", text));
                 }
                 Standing::Up | Standing::Completed => {}
             }

@@ -145,6 +145,13 @@ fn a_held_requirement_fails_the_start_and_a_held_want_is_left_alone() {
 }
 
 #[test]
+fn a_refused_requirement_fails_the_start_and_a_refused_want_is_left_alone() {
+    let set = Set::of(&["web:requires=db", "job:wants=db", "db:"]).standing(Standing::Refused, "db");
+    let log = set.ask(Verb::Start, "web").ask(Verb::Start, "job").run();
+    assert_eq!(log, "web fails: dependency-refused + start job");
+}
+
+#[test]
 fn a_requisite_has_to_be_up_already() {
     let units = ["web:requisite=db", "db:"];
     assert_eq!(Set::of(&units).ask(Verb::Start, "web").run(), "web fails: dependency");
