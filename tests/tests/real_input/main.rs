@@ -168,7 +168,7 @@ fn debian_units_run(lab: &Lab, repository: &Clone) {
         let main = main_pid(&seen, node, NGINX);
         assert_eq!(output(lab, node, "cat", &["/run/nginx.pid"]), main, "the main process is what PIDFile= says");
         let main = main_pid(&seen, node, REDIS);
-        assert_eq!(output(lab, node, "ps", &["-o", "user=", "-p", &main]), "redis");
+        assert_eq!(output(lab, node, "stat", &["-c", "%U", &format!("/proc/{main}/task")]), "redis");
         assert_eq!(output(lab, node, "stat", &["-c", "%a %U:%G", "/run/redis"]), "2755 redis:redis");
     }
 }
