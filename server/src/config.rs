@@ -3,7 +3,8 @@
 use fleet_units::ids::EnvironmentName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -13,9 +14,11 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// Where nodes and operators connect, with client certificates.
     pub listen: SocketAddr,
-    /// Where nodes join, with a token; `None`: nowhere.
+    /// Where nodes join, with a token; `None`, in the file `"off"`: nowhere.
+    #[serde(with = "or_off")]
     pub enroll: Option<SocketAddr>,
-    /// Where /health and /metrics are served, in clear; loopback.
+    /// Where /health and /metrics are served, in clear; loopback. `None`, in the file `"off"`: nowhere.
+    #[serde(with = "or_off")]
     pub http: Option<SocketAddr>,
     /// `host:port` under which nodes and operators reach `listen`; told to whoever joins. Empty: `listen` itself.
     pub endpoints: Vec<String>,
@@ -114,10 +117,10 @@ impl Config {
         Ok(config)
     }
 
-    /// Writes it to `path`.
+    /// Writes it to `path`: whole and durable, or not at all.
     pub fn save(&self, path: &Path) -> Result<(), ConfigError> {
         let text = toml::to_string(self).expect("a configuration is plain values");
-        std::fs::write(path, text).map_err(|source| ConfigError::Io {
+        write_durably(path, text.as_bytes()).map_err(|source| ConfigError::Io {
             operation: "write",
             path: path.to_owned(),
             source,
@@ -162,6 +165,40 @@ impl Config {
     }
 }
 
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// An address, or `"off"`: TOML has no word for nothing, and a key that is left out means its default.
+mod or_off {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use std::net::SocketAddr;
+
+    const OFF: &str = "off";
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(address) => serializer.collect_str(address),
+            None => serializer.serialize_str(OFF),
+        }
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == OFF {
+            return Ok(None);
+        }
+        let wrong = |_| D::Error::custom(format!("{text:?} is neither an address, as 127.0.0.1:7461, nor \"off\""));
+        text.parse().map(Some).map_err(wrong)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +217,18 @@ mod tests {
         assert_eq!(config, Config::default());
         config.save(&path).unwrap();
         assert_eq!(Config::load(&path).unwrap(), config);
+    }
+
+    #[test]
+    fn enrolment_and_http_can_be_switched_off_and_stay_off() {
+        let config = load("enroll = \"off\"\nhttp = \"off\"").unwrap();
+        assert_eq!((config.enroll, config.http), (None, None));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        config.save(&path).unwrap();
+        assert_eq!(Config::load(&path).unwrap(), config);
+        let error = load("http = \"on\"").unwrap_err().to_string();
+        assert!(error.contains("\"on\" is neither"), "{error}");
     }
 
     #[test]

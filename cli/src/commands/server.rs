@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Make a coordinator's state: authority, journal, repository, configuration
+    /// Make a coordinator's state: authority, journal, configuration; `fleet server run` makes the repository
     Init(Init),
     /// Run the coordinator
     Run(Place),
@@ -100,7 +100,16 @@ fn init(arguments: Init, app: &App) -> CommandResult {
     let mut config = Config::load(&path).map_err(CommandError::failed)?;
     config.listen = arguments.listen.unwrap_or(config.listen);
     config.enroll = arguments.enroll.or(config.enroll);
-    config.trust_domain = arguments.trust_domain.unwrap_or(config.trust_domain);
+    if let Some(wanted) = arguments.trust_domain {
+        let authority = fleet_server::init::authority_folder(&state);
+        if wanted != config.trust_domain && authority.exists() {
+            let error = format!("{} has an authority of the trust domain {}", state.display(), config.trust_domain);
+            return Err(
+                CommandError::failed(error).hint("a trust domain is for good: name another folder: --state DIR")
+            );
+        }
+        config.trust_domain = wanted;
+    }
     if !arguments.endpoint.is_empty() {
         config.endpoints = arguments.endpoint;
     }
