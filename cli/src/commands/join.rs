@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments, app: &crate::args::App) -> CommandResult {
+    if std::env::args().any(|argument| argument.starts_with("--join-token")) {
+        app.output.say("warning: other users of this host can read a token in the process list; use --token-file");
+    }
     let token = token(&arguments)?;
     let name = match arguments.name {
         Some(name) => name,

@@ -11,6 +11,8 @@ use tonic::{Code, Status};
 
 /// How often a commit is tried again when the branch moved meanwhile.
 const RETRIES: usize = 3;
+/// How many digits of a plan's id have to be given, so that no other plan is meant by chance.
+const EXPECTED: usize = 7;
 /// History entries when nobody says how many.
 const HISTORY: usize = 20;
 
@@ -150,6 +152,11 @@ impl OperatorApi {
         dry_run: bool,
         expect: &str,
     ) -> Result<Outcome, Status> {
+        if !expect.is_empty() && expect.len() < EXPECTED {
+            return Err(Status::invalid_argument(format!(
+                "a plan id has at least {EXPECTED} digits: {expect:?} is short"
+            )));
+        }
         for attempt in 1.. {
             // A push that returned before the command began is seen.
             self.look.now().await;
