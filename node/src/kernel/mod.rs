@@ -10,6 +10,8 @@ pub(crate) mod child;
 pub mod directory;
 pub mod limits;
 pub mod process;
+pub mod regular;
+pub mod regular;
 pub(crate) mod signals;
 pub(crate) mod spawn;
 pub(crate) mod wait;

@@ -6,6 +6,7 @@ use super::engine::Engine;
 use super::spawn::{self, Command};
 use super::supervisor::{Answer, Supervisor};
 use crate::control::ControlError;
+use crate::kernel::regular;
 use crate::trace;
 use fleet_proto::control::{Adopt, Release, Remember, Reply, Signal, WriteLog, reply, request, signal};
 use fleet_units::diagnostic::Reason;
@@ -16,7 +17,11 @@ use fleet_units::spec::exec::Preserve;
 use fleet_units::spec::{KindSpec, ServiceSpec, ServiceType};
 use fleet_units::status::Unenforced;
 use fleet_units::time::Moment;
+use std::path::Path;
 use std::task::{Context, Poll, Waker};
+
+/// Longest `PIDFile=` that is read, in bytes.
+const MAX_PID_FILE: u64 = 64 << 10;
 
 /// A request of the engine came back.
 pub(super) struct Done {
@@ -200,7 +205,8 @@ impl<S: Supervisor> Engine<S> {
     fn read_pid_file(&mut self, name: &UnitName) {
         let unit = self.units.get(name);
         let path = unit.and_then(|unit| unit.machine.spec().service()?.pid_file.clone());
-        let text = path.and_then(|path| std::fs::read_to_string(path).ok());
+        let bytes = path.and_then(|path| regular::read(Path::new(&path), MAX_PID_FILE).ok());
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let pid = text.and_then(|text| text.trim().parse().ok()).filter(|pid| *pid > 1);
         self.pending.push_back((name.clone(), Event::PidFile(pid)));
     }

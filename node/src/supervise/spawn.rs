@@ -3,6 +3,7 @@
 use super::account::{self, Account, AccountError};
 use super::places::Places;
 use super::{env_file, expand};
+use crate::kernel::regular;
 use fleet_proto::control::{Limit, Spawn};
 use fleet_units::ids::{EnvironmentName, InvocationId, NodeName};
 use fleet_units::lifecycle::{Exit, Machine, MainPid, Phase, Role};
@@ -15,6 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// Where bare program names are looked up, and `$PATH` of every unit (systemd's default on Debian).
 pub(super) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Longest `EnvironmentFile=` that is read, in bytes.
+const MAX_ENVIRONMENT_FILE: u64 = 1 << 20;
 
 /// What all units of a node share.
 #[derive(Clone, Debug)]
@@ -172,7 +176,7 @@ fn environment(host: &Host, asked: &Command<'_>, account: &Account) -> Result<BT
     all.extend(passed);
     all.extend(exec.environment.iter().cloned());
     for (path, optional) in &exec.environment_files {
-        match std::fs::read(path) {
+        match regular::read(Path::new(path), MAX_ENVIRONMENT_FILE) {
             Ok(bytes) => all.extend(env_file::parse(&String::from_utf8_lossy(&bytes))),
             Err(_) if *optional => {}
             Err(source) => return Err(SpawnError::EnvironmentFile { path: path.clone(), source }),
