@@ -11,7 +11,6 @@ pub mod directory;
 pub mod limits;
 pub mod process;
 pub mod regular;
-pub mod regular;
 pub(crate) mod signals;
 pub(crate) mod spawn;
 pub(crate) mod wait;
