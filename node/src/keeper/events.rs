@@ -1,6 +1,6 @@
 //! What is to be told to the agent, kept until it was acknowledged.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleet_proto::control::{Event, Notified, event};
@@ -10,6 +10,9 @@ use super::frame::EVENT_WINDOW;
 /// Above this many untold events no more notifications are read: their senders wait in the kernel. Ends of processes
 /// are always taken, there are no more of them than processes.
 const ENOUGH: usize = 16 * 1024;
+
+/// Above this many messages of one unit that are untold, further ones are dropped: a unit that floods costs itself.
+const ENOUGH_OF_ONE: usize = 1024;
 
 /// Microseconds since 1970 (CLOCK_REALTIME).
 pub(crate) fn now_us() -> u64 {
@@ -21,6 +24,8 @@ pub(crate) fn now_us() -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     queue: VecDeque<Event>,
+    /// Messages in the queue by unit.
+    notified: BTreeMap<String, usize>,
     last_id: u64,
     told: u64,
 }
@@ -28,13 +33,21 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn push(&mut self, unit: &str, event: event::Event) {
         if let event::Event::Notified(notified) = &event
-            && self.repeats(unit, notified)
+            && (self.repeats(unit, notified) || !self.has_room(unit))
         {
             return;
         }
         self.last_id += 1;
         let unit = unit.to_owned();
         self.queue.push_back(Event { id: self.last_id, unit, time_us: now_us(), event: Some(event) });
+    }
+
+    /// Counts one more message of this unit, unless there are enough.
+    fn has_room(&mut self, unit: &str) -> bool {
+        let count = self.notified.entry(unit.to_owned()).or_default();
+        let room = *count < ENOUGH_OF_ONE;
+        *count += usize::from(room);
+        room
     }
 
     /// The unit's latest event says the same and was not told yet: only its time is new. A unit that pings while the
@@ -54,10 +67,21 @@ impl Events {
     /// Forgets events up to and with this id.
     pub(crate) fn acknowledge(&mut self, through: u64) {
         while self.queue.front().is_some_and(|event| event.id <= through) {
-            self.queue.pop_front();
+            if let Some(Event { unit, event: Some(event::Event::Notified(_)), .. }) = self.queue.pop_front() {
+                self.taken(&unit);
+            }
         }
         if self.queue.is_empty() {
             self.queue.shrink_to(64);
+        }
+    }
+
+    fn taken(&mut self, unit: &str) {
+        if let Some(count) = self.notified.get_mut(unit) {
+            *count -= 1;
+            if *count == 0 {
+                self.notified.remove(unit);
+            }
         }
     }
 
@@ -136,5 +160,21 @@ mod tests {
         assert_eq!(told(&mut events).len(), 4);
         events.push("a", note("WATCHDOG=1"));
         assert_eq!(told(&mut events), [5], "what was told is not changed");
+    }
+
+    #[test]
+    fn a_unit_that_floods_loses_its_own_messages_and_no_others() {
+        let mut events = Events::default();
+        for number in 0..ENOUGH_OF_ONE + 5 {
+            events.push("flood", note(&format!("STATUS={number}")));
+        }
+        events.push("flood", event::Event::Emptied(Emptied {}));
+        events.push("quiet", note("READY=1"));
+        assert_eq!(events.queue.len(), ENOUGH_OF_ONE + 2);
+        assert!(!events.is_full());
+        events.acknowledge(ENOUGH_OF_ONE as u64 + 2);
+        assert!(events.queue.is_empty() && events.notified.is_empty());
+        events.push("flood", note("READY=1"));
+        assert_eq!(events.queue.len(), 1);
     }
 }

@@ -11,6 +11,10 @@ use super::table::Tracked;
 use crate::kernel::process::{self, Stat};
 use crate::kernel::wait::{self, Ended};
 
+/// Messages read before processes are reaped: as many as the kernel ever queues for the socket where
+/// net.unix.max_dgram_qlen is left alone (512 at most), so the last words of what is over are among them.
+const NOTIFY_QUEUE: usize = 512;
+
 impl Supervisor {
     /// Takes note of every child that is over.
     pub(crate) fn reap(&mut self) {
@@ -18,7 +22,7 @@ impl Supervisor {
             return;
         }
         // Before any of them is reaped: a sender that is over can still be looked up now, and not afterwards.
-        self.read_notifications();
+        self.read_notifications(NOTIFY_QUEUE);
         self.note_strays();
         while let Some(ended) = wait::any() {
             self.records.remove(ended.pid);
@@ -191,11 +195,14 @@ impl Supervisor {
         members::find(&Marks::of(unit), &all, std::process::id(), process::started_with)
     }
 
-    /// Reads what units said, as long as there is room for it.
-    pub(crate) fn read_notifications(&mut self) {
-        while !self.events.is_full()
-            && let Some(message) = self.notify.next()
-        {
+    /// Reads what units said, as long as there is room for it, and at most `most` messages: whoever floods the socket
+    /// does not keep the supervisor from its other work.
+    pub(crate) fn read_notifications(&mut self, most: usize) {
+        for _ in 0..most {
+            if self.events.is_full() {
+                return;
+            }
+            let Some(message) = self.notify.next() else { return };
             let Some(unit) = self.unit_of(message.pid) else { continue };
             let role = self.table.tracked(message.pid).map(|process| process.role.clone()).unwrap_or_default();
             let notified = Notified { pid: message.pid, text: message.text, role };

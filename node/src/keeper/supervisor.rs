@@ -87,6 +87,9 @@ pub fn run(config: SupervisorConfig) -> Result<(), KeeperError> {
     supervisor.finish()
 }
 
+/// Messages of units that are read in one turn of the loop.
+const NOTIFICATIONS: usize = 64;
+
 impl Supervisor {
     fn start(config: SupervisorConfig) -> Result<Self, KeeperError> {
         single_threaded()?;
@@ -171,7 +174,8 @@ impl Supervisor {
         match source {
             Source::Signals => self.on_signals(),
             Source::Listener => self.server.accept(&self.poll),
-            Source::Notify => self.read_notifications(),
+            // What is left wakes the loop again, after everything else had its turn.
+            Source::Notify => self.read_notifications(NOTIFICATIONS),
             Source::Groups => self.on_groups(),
             Source::Connection(number) => {
                 self.server.receive(&self.poll, number);
