@@ -68,7 +68,6 @@ struct Node {
     applied_generation: u64,
     refused: Option<view::Reason>,
     units: u32,
-    certificate_expires: Option<String>,
 }
 
 impl From<v1::NodeView> for Node {
@@ -86,7 +85,6 @@ impl From<v1::NodeView> for Node {
             applied_generation: node.applied_generation,
             refused: node.refused.map(Into::into),
             units: node.units,
-            certificate_expires: rfc3339(node.certificate_expires_us),
         }
     }
 }
@@ -184,7 +182,6 @@ fn show(name: &str, app: &App) -> CommandResult<()> {
         ("revision", node.applied_revision.clone()),
         ("generation", format!("{} applied, {} offered", node.applied_generation, node.generation)),
         ("note", note(&node)),
-        ("certificate", format!("valid until {}", local(node.certificate_expires_us))),
         ("labels", labels(&node.labels)),
     ];
     let facts: BTreeMap<&str, &String> = node.facts.iter().map(|(key, value)| (key.as_str(), value)).collect();

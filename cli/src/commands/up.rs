@@ -62,6 +62,19 @@ pub(crate) fn run(arguments: &Arguments, app: &App) -> CommandResult {
         let policy = layout.policy();
         app.output.say(&format!("units of this fleet may run as root here: allow_root in {}", policy.display()));
     }
+    if let (false, Some(repo)) = (first, &arguments.repo) {
+        let clone = layout.clone();
+        let said = format!(
+            "this fleet has a repository already; {} is not read: push into {}",
+            repo.display(),
+            clone.display()
+        );
+        app.output.say(&said);
+    }
+    if arguments.nodes.is_some_and(|nodes| nodes < settings.nodes) {
+        app.output
+            .say(&format!("this fleet keeps its {} nodes of each environment: fleet up only adds", settings.nodes));
+    }
     if arguments.keeper {
         // The terminal may go; a detached fleet stays. It is no group leader: it was just started.
         let _ = rustix::process::setsid();

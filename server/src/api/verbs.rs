@@ -55,16 +55,17 @@ impl OperatorApi {
                 let revision = if wanted.is_empty() { source.branch_head(&name)? } else { source.find(&wanted)? };
                 let Some(revision) = revision else { return Ok(None) };
                 let (fleet, diagnostics) = source.compile_at(&name, &revision)?;
-                Ok(Some((revision, fleet, diagnostics)))
+                let tree = source.tree(&revision)?;
+                Ok(Some((revision, tree, fleet, diagnostics)))
             })
             .await?
             .map_err(unreadable)?;
-        let Some((revision, fleet, diagnostics)) = compiled else {
+        let Some((revision, tree, fleet, diagnostics)) = compiled else {
             return Err(Status::not_found("there is no such revision in the repository"));
         };
         let current = self.fleet.head(environment.clone()).await?;
         let nodes = self.fleet.plan(environment.clone(), fleet).await?;
-        let id = nodes.id(environment.as_str(), &text(current.as_ref()), revision.as_str()).to_string();
+        let id = nodes.id(environment.as_str(), &text(current.as_ref()), &tree).to_string();
         Ok(v1::PlanResponse {
             plan_id: id,
             environment: environment.to_string(),

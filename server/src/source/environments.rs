@@ -306,6 +306,14 @@ impl Source {
         Ok((Arc::clone(&understood.fleet), understood.diagnostics.clone()))
     }
 
+    /// The id of a revision's tree, in hexadecimal, as a promotion's plan knows it.
+    ///
+    /// # Errors
+    /// When the commit is not there.
+    pub fn tree(&self, at: &Revision) -> Result<String, SourceError> {
+        Ok(self.git.commit(oid(at))?.tree_id().to_string())
+    }
+
     pub(crate) fn assemble(
         &self,
         environment: &EnvironmentName,
