@@ -1,4 +1,4 @@
-//! What the coordinator knows and could learn again: nodes, environments, assignments, latest statuses.
+//! What the coordinator knows and could learn again: nodes, assignments, latest statuses.
 //!
 //! Everything here can be rebuilt from git, the journal and what nodes report; a damaged store is set aside and
 //! starts empty. What cannot be rebuilt lives in git refs and in the journal. The coordinator's task is the only
@@ -18,11 +18,11 @@ mod tests;
 
 pub use self::sled::{Opened, Options, SledStore};
 pub use memory::MemoryStore;
-pub use records::{Batch, EnvironmentRecord, NodeRecord, NodeStatuses};
+pub use records::{Batch, NodeRecord, NodeStatuses};
 pub use schema::VERSION;
 
 use fleet_units::assignment::NodeAssignment;
-use fleet_units::ids::{EnvironmentName, NodeName};
+use fleet_units::ids::NodeName;
 use schema::Table;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
@@ -89,16 +89,6 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// As [`Store::nodes`].
     fn node(&self, name: &NodeName) -> Result<Option<NodeRecord>, StoreError>;
-    /// Every environment, by name.
-    ///
-    /// # Errors
-    /// As [`Store::nodes`].
-    fn environments(&self) -> Result<Vec<EnvironmentRecord>, StoreError>;
-    /// One environment.
-    ///
-    /// # Errors
-    /// As [`Store::nodes`].
-    fn environment(&self, name: &EnvironmentName) -> Result<Option<EnvironmentRecord>, StoreError>;
     /// Every node's assignment, by node.
     ///
     /// # Errors
@@ -156,12 +146,6 @@ impl<B: Backend> Store for B {
     }
     fn node(&self, name: &NodeName) -> Result<Option<NodeRecord>, StoreError> {
         one(self, Table::Nodes, name.as_str())
-    }
-    fn environments(&self) -> Result<Vec<EnvironmentRecord>, StoreError> {
-        all(self, Table::Environments)
-    }
-    fn environment(&self, name: &EnvironmentName) -> Result<Option<EnvironmentRecord>, StoreError> {
-        one(self, Table::Environments, name.as_str())
     }
     fn assignments(&self) -> Result<Vec<NodeAssignment>, StoreError> {
         all(self, Table::Assignments)

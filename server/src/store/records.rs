@@ -6,7 +6,6 @@ use fleet_units::assignment::NodeAssignment;
 use fleet_units::ids::{EnvironmentName, Generation, NodeName, Revision};
 use fleet_units::status::UnitStatus;
 use fleet_units::time::Timestamp;
-use fleet_units::view::{BranchState, Rejected};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,23 +26,6 @@ pub struct NodeRecord {
     pub applied_generation: Generation,
     /// That assignment's revision.
     pub applied_revision: Option<Revision>,
-}
-
-/// An environment's state beside what git says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnvironmentRecord {
-    /// Its name.
-    pub name: EnvironmentName,
-    /// The accepted head its assignments are made from.
-    pub desired: Option<Revision>,
-    /// The latest revision it converged on.
-    pub good: Option<Revision>,
-    /// The last generation given to any of its nodes.
-    pub generation: Generation,
-    /// How its branch stands.
-    pub branch_state: BranchState,
-    /// The head that was not accepted, with everything found.
-    pub rejected: Option<Rejected>,
 }
 
 /// What a node last told about its units.
@@ -83,13 +65,6 @@ impl Batch {
         self
     }
 
-    /// Adds or replaces an environment.
-    #[must_use]
-    pub fn environment(mut self, record: &EnvironmentRecord) -> Self {
-        self.put(Table::Environments, record.name.as_str(), record);
-        self
-    }
-
     /// Adds or replaces a node's assignment.
     #[must_use]
     pub fn assignment(mut self, assignment: &NodeAssignment) -> Self {
@@ -110,13 +85,6 @@ impl Batch {
         for table in [Table::Nodes, Table::Assignments, Table::Statuses] {
             self.changes.insert(table.key(name.as_str()), None);
         }
-        self
-    }
-
-    /// Removes an environment's record.
-    #[must_use]
-    pub fn remove_environment(mut self, name: &EnvironmentName) -> Self {
-        self.changes.insert(Table::Environments.key(name.as_str()), None);
         self
     }
 

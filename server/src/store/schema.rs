@@ -17,7 +17,6 @@ const HEADER: usize = 5;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Table {
     Nodes,
-    Environments,
     Assignments,
     Statuses,
 }
@@ -27,7 +26,6 @@ impl Table {
     pub(crate) fn key(self, name: &str) -> String {
         let table = match self {
             Table::Nodes => "node",
-            Table::Environments => "environment",
             Table::Assignments => "assignment",
             Table::Statuses => "status",
         };

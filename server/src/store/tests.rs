@@ -4,7 +4,6 @@ use super::*;
 use fleet_units::assignment::AssignedUnit;
 use fleet_units::ids::{Epoch, Generation, Revision, Sha256Digest};
 use fleet_units::time::Timestamp;
-use fleet_units::view::BranchState;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tempfile::TempDir;
@@ -37,17 +36,6 @@ fn assignment(node: &str, generation: u64) -> NodeAssignment {
     }
 }
 
-fn environment() -> EnvironmentRecord {
-    EnvironmentRecord {
-        name: "develop".parse().unwrap(),
-        desired: Some(revision()),
-        good: None,
-        generation: Generation(3),
-        branch_state: BranchState::Rewound,
-        rejected: None,
-    }
-}
-
 fn open(path: &Path) -> SledStore {
     let opened = SledStore::open(path, Options::default()).unwrap();
     assert!(opened.set_aside.is_none(), "{:?}", opened.set_aside);
@@ -58,14 +46,11 @@ fn contract(store: &dyn Store) {
     assert!(store.nodes().unwrap().is_empty() && store.assignments().unwrap().is_empty());
     store.commit(Batch::new()).unwrap();
     let statuses = NodeStatuses { node: "b".parse().unwrap(), time: Timestamp(5), units: Vec::new() };
-    let batch =
-        Batch::new().node(&node("b")).node(&node("a")).environment(&environment()).assignment(&assignment("b", 1));
+    let batch = Batch::new().node(&node("b")).node(&node("a")).assignment(&assignment("b", 1));
     store.commit(batch.statuses(&statuses)).unwrap();
     assert_eq!(store.nodes().unwrap(), [node("a"), node("b")], "by name");
     assert_eq!(store.node(&"a".parse().unwrap()).unwrap(), Some(node("a")));
     assert_eq!(store.node(&"c".parse().unwrap()).unwrap(), None);
-    assert_eq!(store.environments().unwrap(), [environment()]);
-    assert_eq!(store.environment(&"develop".parse().unwrap()).unwrap(), Some(environment()));
     assert_eq!(store.statuses().unwrap(), [statuses]);
     // The later change of a batch wins, and replaces what is stored.
     store.note(Batch::new().assignment(&assignment("b", 2)).assignment(&assignment("b", 3))).unwrap();
@@ -73,8 +58,6 @@ fn contract(store: &dyn Store) {
     store.commit(Batch::new().remove_node(&"b".parse().unwrap()).remove_node(&"never".parse().unwrap())).unwrap();
     assert_eq!(store.nodes().unwrap(), [node("a")]);
     assert!(store.assignments().unwrap().is_empty() && store.statuses().unwrap().is_empty());
-    store.commit(Batch::new().remove_environment(&"develop".parse().unwrap())).unwrap();
-    assert!(store.environments().unwrap().is_empty());
 }
 
 #[test]
