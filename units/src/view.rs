@@ -208,6 +208,9 @@ fn trouble(unit: &UnitStatus) -> Option<String> {
     if unit.sub_state.starts_with("auto-restart") {
         return Some(with_reason(unit, format!("is being restarted ({})", unit.result)));
     }
+    if unit.reason.as_ref().is_some_and(|reason| reason.code == "reload-failed") {
+        return Some(with_reason(unit, "did not reload".to_owned()));
+    }
     (unit.health == Health::Unhealthy).then(|| with_reason(unit, "is unhealthy".to_owned()))
 }
 

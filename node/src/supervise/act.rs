@@ -41,7 +41,7 @@ impl<S: Supervisor> Engine<S> {
             let status = self.status(&name);
             let _ = answer.send(ActResult { unit: act.unit, ok: true, error: String::new(), status });
         } else {
-            self.unit_mut(&name).waiters.push(answer);
+            self.unit_mut(&name).waiters.push((verb, answer));
         }
         self.add_job(&name, verb);
     }

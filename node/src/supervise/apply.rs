@@ -175,7 +175,12 @@ impl<S: Supervisor> Engine<S> {
                 self.add_job(name, Verb::Stop);
             }
             Action::Restart => self.add_job(name, Verb::Restart),
-            Action::Reload => self.add_job(name, Verb::Reload),
+            // Its next life, which is due, begins with the new form.
+            Action::Reload if unit.machine.state() == State::AutoRestart => self.update(name),
+            Action::Reload => {
+                unit.owes_reload = true;
+                self.add_job(name, Verb::Reload);
+            }
             Action::Update => self.update(name),
             Action::Keep => {}
         }

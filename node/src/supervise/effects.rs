@@ -95,6 +95,7 @@ impl<S: Supervisor> Engine<S> {
         unit.invocation = new_invocation();
         if std::sync::Arc::ptr_eq(unit.machine.spec(), &unit.assigned.spec) {
             unit.runs_from = Some((unit.assigned.digest, unit.assigned.revision.clone()));
+            unit.owes_reload = false;
         }
         unit.reason = None;
         unit.completed = false;
@@ -245,6 +246,7 @@ impl<S: Supervisor> Engine<S> {
         if matches!(state, State::Dead | State::Failed) {
             self.stop_bound(name);
         }
+        self.reload_if_owed(name);
         self.watch_health(name);
     }
 

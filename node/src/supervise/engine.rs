@@ -168,7 +168,8 @@ impl<S: Supervisor> Engine<S> {
 
     fn next_wake(&self) -> Option<Moment> {
         let timer = self.timers.first().map(|(at, _, _)| *at);
-        let hold = self.holds.values().map(|(_, at)| *at).min();
+        // Before the first desired set there is nothing to start again.
+        let hold = self.holds.values().map(|(_, at)| *at).min().filter(|_| self.found.is_none());
         timer.into_iter().chain(hold).chain(self.readmit_at).min()
     }
 
@@ -183,6 +184,9 @@ impl<S: Supervisor> Engine<S> {
                 entry.timers.remove(&timer);
             }
             self.pending.push_back((unit, Event::Due(timer)));
+        }
+        if self.found.is_some() {
+            return;
         }
         let over: Vec<_> = self.holds.iter().filter(|(_, (_, at))| *at <= now).map(|(unit, _)| unit.clone()).collect();
         for unit in over {

@@ -3,7 +3,7 @@
 use super::engine::Engine;
 use super::handle::ActResult;
 use super::supervisor::Supervisor;
-use super::unit::Unit;
+use super::unit::{Unit, Waiter};
 use fleet_units::diagnostic::Reason;
 use fleet_units::ids::UnitName;
 use fleet_units::jobs::{Standing, Turn, Verb};
@@ -11,6 +11,9 @@ use fleet_units::lifecycle::{Event, Outcome, State};
 use fleet_units::plan::Due;
 use fleet_units::status::ActiveState;
 use std::collections::BTreeSet;
+
+/// The code of the reason of a unit whose last reload failed; it does not run from what it was assigned.
+const RELOAD_FAILED: &str = "reload-failed";
 
 impl<S: Supervisor> Engine<S> {
     pub(super) fn add_job(&mut self, unit: &UnitName, verb: Verb) {
@@ -88,9 +91,36 @@ impl<S: Supervisor> Engine<S> {
         if !can {
             return self.finish(name, false, "it does not run, or cannot reload");
         }
-        unit.follow();
+        unit.owes_reload = false;
+        // It runs from the new form once the reload came to something.
+        unit.machine.set_spec(unit.assigned.spec.clone());
         self.deliver(name);
         self.tell(name, Event::Reload);
+    }
+
+    fn reloaded(&mut self, name: &UnitName, good: bool) {
+        if let Some(unit) = self.units.get_mut(name) {
+            let current = std::sync::Arc::ptr_eq(unit.machine.spec(), &unit.assigned.spec);
+            if good && current {
+                unit.follow();
+                unit.reason = unit.reason.take().filter(|reason| reason.code != RELOAD_FAILED);
+            } else if !good {
+                unit.reason = Some(Reason::new(RELOAD_FAILED, "the reload failed; it runs on as it was"));
+            }
+        }
+        self.finish(name, good, "the reload failed");
+        self.remember(name);
+    }
+
+    /// A reload that came while there was another job, or while it was on its way up.
+    pub(super) fn reload_if_owed(&mut self, name: &UnitName) {
+        let owes = |unit: &Unit| {
+            let up = matches!(unit.machine.state(), State::Running | State::Exited);
+            unit.owes_reload && up && unit.machine.can_reload()
+        };
+        if self.units.get(name).is_some_and(owes) {
+            self.add_job(name, Verb::Reload);
+        }
     }
 
     /// Whether the job that runs is done, and the start it waits for may be told now.
@@ -113,7 +143,7 @@ impl<S: Supervisor> Engine<S> {
             Some(Verb::Reload) if state.active_state() == ActiveState::Reloading => {}
             Some(Verb::Reload) => {
                 let good = state.active_state() == ActiveState::Active && !unit.machine.memory().reload_failed;
-                self.finish(name, good, "the reload failed");
+                self.reloaded(name, good);
             }
         }
     }
@@ -136,7 +166,13 @@ impl<S: Supervisor> Engine<S> {
             return;
         }
         self.changed.insert(name.clone());
+        let replaced = self.take_replaced(name, verb);
         self.answer(name, good, why_not);
+        if let Some(unit) = self.units.get_mut(name).filter(|_| !replaced.is_empty()) {
+            unit.waiters = replaced;
+            self.answer(name, false, "somebody asked for something else meanwhile");
+        }
+        self.reload_if_owed(name);
         if good && verb == Some(Verb::Start) {
             self.retry_dependents(name);
         }
@@ -190,6 +226,15 @@ impl<S: Supervisor> Engine<S> {
         self.remember(name);
     }
 
+    /// Who waits for an end of the unit while it came up, or the other way round.
+    fn take_replaced(&mut self, name: &UnitName, done: Option<Verb>) -> Vec<Waiter> {
+        let Some(unit) = self.units.get_mut(name) else { return Vec::new() };
+        let meant = |waiter: &Waiter| (waiter.0 == Verb::Stop) == (done == Some(Verb::Stop));
+        let (meant, replaced) = std::mem::take(&mut unit.waiters).into_iter().partition(meant);
+        unit.waiters = meant;
+        replaced
+    }
+
     pub(super) fn answer(&mut self, name: &UnitName, ok: bool, why_not: &str) {
         let Some(unit) = self.units.get_mut(name) else { return };
         let waiters = std::mem::take(&mut unit.waiters);
@@ -203,7 +248,7 @@ impl<S: Supervisor> Engine<S> {
             (false, Some(detail)) if detail != why_not => format!("{name}: {why_not}: {detail}"),
             (false, _) => format!("{name}: {why_not}"),
         };
-        for waiter in waiters {
+        for (_, waiter) in waiters {
             // Who gave up waiting needs no answer.
             let _ = waiter.send(ActResult { unit: name.clone(), ok, error: error.clone(), status: status.clone() });
         }

@@ -3,9 +3,10 @@
 use super::fake::Fake;
 use super::tests::{act, attach, config, desired, in_an_hour, name, node, plain, service};
 use super::{Admission, ApplyError, Assigned, Everything, UnitAct};
+use fleet_units::bundle::{Bundle, SourceFile};
 use fleet_units::diagnostic::Reason;
-use fleet_units::ids::UnitName;
-use fleet_units::spec::{Restart, UnitSpec};
+use fleet_units::ids::{Sha256Digest, UnitName};
+use fleet_units::spec::{FilesChange, Restart, ServiceType, Start, UnitSpec};
 use fleet_units::testing::command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -192,4 +193,67 @@ async fn a_unit_that_a_new_agent_cannot_read_runs_on() {
     assert_eq!((after.main_pid, after.digest), (before.main_pid, before.digest));
     assert_eq!(node.apply([]).await, ["stop web.service"]);
     node.handle.statuses().wait_for(|all| all.is_empty()).await.unwrap();
+}
+
+/// A service whose files made the only difference: it reloads.
+fn reloading(content: &str) -> Assigned {
+    let mut assigned = service("web.service", |unit, service| {
+        service.exec_reload = vec![command("/bin/reload")];
+        unit.fleet.files_change = FilesChange::Reload;
+        unit.delivered.insert("a/x.conf".into(), Sha256Digest::of(content.as_bytes()));
+    });
+    assigned.digest = Sha256Digest::of(content.as_bytes());
+    let file = SourceFile::new(false, content.as_bytes());
+    assigned.bundle = Arc::new(Bundle { files: [("files/a/x.conf".to_owned(), file)].into() });
+    assigned
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_comes_during_another_is_done_after_it_and_a_failed_one_is_told() {
+    let files = tempfile::tempdir().unwrap();
+    let mut config = config(Everything);
+    config.host.files = files.path().to_owned();
+    let node = attach(Fake::default(), config);
+    node.apply([reloading("one")]).await;
+    node.is("web.service", "running").await;
+    for content in ["two", "three"] {
+        assert_eq!(node.apply([reloading(content)]).await, ["reload web.service"]);
+        node.until("web.service", |status| status.sub_state == "reload").await;
+    }
+    tokio::task::yield_now().await;
+    node.fake.exit("web.service", "control", 0);
+    loop {
+        tokio::task::yield_now().await;
+        if node.fake.world().spawns.iter().filter(|spawn| spawn.program == "/bin/reload").count() == 2 {
+            break;
+        }
+    }
+    assert_ne!(node.is("web.service", "reload").await.digest, Some(reloading("three").digest));
+    node.fake.exit("web.service", "control", 0);
+    node.until("web.service", |status| status.digest == Some(reloading("three").digest)).await;
+    node.apply([reloading("four")]).await;
+    node.is("web.service", "reload").await;
+    node.fake.exit("web.service", "control", 1);
+    let failed = node.until("web.service", |status| status.reason.is_some()).await;
+    assert_eq!((failed.sub_state.as_str(), failed.reason.unwrap().code.as_str()), ("running", "reload-failed"));
+    assert_eq!(failed.digest, Some(reloading("three").digest));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_a_stop_replaces_is_not_told_to_have_worked() {
+    let node = node();
+    let slow = || service("db.service", |_, service| service.service_type = ServiceType::Notify);
+    let manual = || {
+        let mut web = needs("web.service", "db.service");
+        Arc::make_mut(&mut web.spec).fleet.start = Start::Manual;
+        web
+    };
+    node.apply([slow(), manual()]).await;
+    node.is("db.service", "start").await;
+    let stop = async {
+        tokio::task::yield_now().await;
+        node.handle.act(act("web.service", UnitAct::Stop(None))).await
+    };
+    let (started, stopped) = tokio::join!(node.handle.act(act("web.service", UnitAct::Start)), stop);
+    assert!(stopped.ok && !started.ok && started.error.contains("something else"), "{}", started.error);
 }

@@ -7,6 +7,7 @@ use fleet_proto::control;
 use fleet_units::bundle::Bundle;
 use fleet_units::diagnostic::Reason;
 use fleet_units::ids::{InvocationId, Revision, UnitDigest, UnitName};
+use fleet_units::jobs::Verb;
 use fleet_units::lifecycle::{Machine, Timer};
 use fleet_units::plan::Due;
 use fleet_units::spec::UnitSpec;
@@ -64,6 +65,9 @@ impl Admission for Everything {
     fn forget(&mut self, _: &UnitName) {}
 }
 
+/// Somebody who waits for a job, and what they asked for.
+pub(super) type Waiter = (Verb, oneshot::Sender<ActResult>);
+
 #[derive(Debug)]
 pub(super) struct Unit {
     /// What it was last told to run from; the machine follows when the plan says so.
@@ -92,6 +96,8 @@ pub(super) struct Unit {
     pub(super) form_unknown: bool,
     /// The form it has was admitted, by this agent.
     pub(super) admitted: bool,
+    /// It is to reload as soon as it can.
+    pub(super) owes_reload: bool,
     /// Its stop job came with that of another unit, this one.
     pub(super) stopped_with: Option<UnitName>,
     /// Why its last job failed before the machine heard of it.
@@ -105,7 +111,7 @@ pub(super) struct Unit {
     /// What this host does not put into effect, by the last starts.
     pub(super) unenforced: BTreeSet<Unenforced>,
     pub(super) remembered: Vec<u8>,
-    pub(super) waiters: Vec<oneshot::Sender<ActResult>>,
+    pub(super) waiters: Vec<Waiter>,
 }
 
 impl Unit {
@@ -140,6 +146,7 @@ impl Unit {
             form_unknown: false,
             admitted: false,
             reason: None,
+            owes_reload: false,
             stopped_with: None,
             start_told: false,
             fresh: false,
@@ -155,6 +162,7 @@ impl Unit {
     pub(super) fn follow(&mut self) {
         self.machine.set_spec(self.assigned.spec.clone());
         self.form_unknown = false;
+        self.owes_reload = false;
         if self.runs_from.is_some() {
             self.runs_from = Some((self.assigned.digest, self.assigned.revision.clone()));
         }
