@@ -258,9 +258,11 @@ impl Desk {
     /// A hold that was set while this node was away. One that is known already is left alone.
     async fn hold_of_the_coordinator(&self, unit: UnitName, hold: Hold) {
         let known = self.0.setup.engine.holds().borrow().get(&unit).is_some_and(|known| known.until >= hold.until);
-        if known {
+        if known || hold.until <= (self.0.setup.wall)() {
             return;
         }
+        // It counts also for a unit that this node does not have yet.
+        self.0.setup.engine.set_hold(unit.clone(), Some(hold.clone())).await;
         let action = UnitAct::Stop(Some(hold.until));
         let act = Act { unit, action, who: hold.who, why: hold.why, no_block: true };
         self.0.setup.engine.act(act).await;

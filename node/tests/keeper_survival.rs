@@ -189,6 +189,21 @@ async fn leaving_ends_everything_and_removes_what_was_made() {
 }
 
 #[tokio::test]
+async fn a_process_that_ended_is_in_the_table_until_its_end_is_acknowledged() {
+    let mut node = Node::start("ended", Options::default()).await;
+    remember(&node, UNIT, b"x").await;
+    let pid = node.spawn(shell(UNIT, "exit 3")).await.unwrap().pid;
+    wait_for(|| (!alive(pid)).then_some(()));
+    node.attach_again().await;
+    let found: Vec<_> = node.table.units[0].processes.iter().map(|process| (process.pid, process.ended)).collect();
+    assert_eq!(found, [(pid, true)]);
+    assert_eq!(node.exited(pid).await.code, 3);
+    node.attach_again().await;
+    assert!(node.table.units[0].processes.is_empty());
+    node.leave();
+}
+
+#[tokio::test]
 async fn without_an_agent_the_units_are_asked_to_end_and_waited_for() {
     for no_cgroups in [false, true] {
         let options = Options { no_cgroups, bad_agent: true };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fleet_proto::control::{Event, Notified, event};
+use fleet_proto::control::{Event, Exited, Notified, event};
 
 use super::frame::EVENT_WINDOW;
 
@@ -101,6 +101,14 @@ impl Events {
         let event = self.queue.get(index)?.clone();
         self.told = event.id;
         Some(event)
+    }
+
+    /// Ends of processes that no agent has acknowledged, with their units, in order.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (&str, &Exited)> {
+        self.queue.iter().filter_map(|event| match &event.event {
+            Some(event::Event::Exited(exited)) => Some((event.unit.as_str(), exited)),
+            _ => None,
+        })
     }
 
     pub(crate) fn is_full(&self) -> bool {

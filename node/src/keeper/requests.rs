@@ -8,7 +8,8 @@ use std::path::{Component, Path};
 
 use fleet_proto::control::signal::Target;
 use fleet_proto::control::{
-    Adopt, Attach, Failure, Process, Release, Reply, Request, Signal, Signalled, Table, reply, request, to_agent,
+    Adopt, Attach, Failure, Process, Release, Reply, Request, Signal, Signalled, Table, UnitEntry, reply, request,
+    to_agent,
 };
 
 use super::launch::unit_name;
@@ -79,9 +80,22 @@ impl Supervisor {
             protocol: fleet_proto::CONTROL_PROTOCOL,
             boot_id: self.boot_id.clone(),
             supervisor_pid: std::process::id(),
-            units: self.table.to_wire(),
+            units: self.units_with_ended(),
             cgroups: self.cgroups.is_some(),
         }))
+    }
+
+    /// The table, with the processes whose ends are still to be heard of: an agent that did not live to hear that one was
+    /// spawned would spawn it again.
+    fn units_with_ended(&self) -> Vec<UnitEntry> {
+        let mut units = self.table.to_wire();
+        for (name, exited) in self.events.ends() {
+            if let Some(entry) = units.iter_mut().find(|entry| entry.unit == name) {
+                let (role, invocation_id) = (exited.role.clone(), exited.invocation_id.clone());
+                entry.processes.push(Process { pid: exited.pid, start_time: 0, role, invocation_id, ended: true });
+            }
+        }
+        units
     }
 
     fn signal(&mut self, signal: &Signal) -> Result<Signalled, Failure> {

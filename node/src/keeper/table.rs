@@ -26,6 +26,7 @@ impl Tracked {
             start_time: self.start_time,
             role: self.role.clone(),
             invocation_id: self.invocation_id.clone(),
+            ended: false,
         }
     }
 }

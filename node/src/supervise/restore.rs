@@ -4,7 +4,7 @@ use super::engine::{Engine, role};
 use super::remember::Remembered;
 use super::supervisor::Supervisor;
 use super::unit::{Assigned, Desired, Unit};
-use fleet_proto::control::{Release, Signal, UnitEntry, request, signal};
+use fleet_proto::control::{Process, Release, Signal, UnitEntry, request, signal};
 use fleet_units::bundle::{Bundle, SourceFile};
 use fleet_units::ids::{UnitKind, UnitName};
 use fleet_units::lifecycle::machine::Present;
@@ -83,8 +83,14 @@ impl<S: Supervisor> Engine<S> {
         form_unknown: bool,
     ) -> (Unit, Vec<Effect>) {
         let pid = |wanted| {
-            let process = entry.processes.iter().find(|process| role(&process.role) == Some(wanted));
-            process.map(|process| process.pid)
+            let mut processes = entry.processes.iter().filter(|process| !process.ended);
+            processes.find(|process| role(&process.role) == Some(wanted)).map(|process| process.pid)
+        };
+        // Its end is told by an event; that it was spawned has to be known before.
+        let ended = |wanted, known: &Remembered| {
+            let own = |process: &&Process| process.ended && process.invocation_id == known.invocation;
+            let mut processes = entry.processes.iter().rev().filter(own);
+            processes.find(|process| role(&process.role) == Some(wanted)).map(|process| process.pid)
         };
         let present = Present { main: pid(Role::Main), control: pid(Role::Control), populated: entry.populated };
         let now = self.clock.now();
@@ -94,11 +100,17 @@ impl<S: Supervisor> Engine<S> {
             |known: &Remembered| !form_unknown && (!known.memory.state.is_over() || present.main.is_none());
         let effects = match known.filter(believable) {
             Some(known) => {
+                let (ended_main, ended_control) = (ended(Role::Main, &known), ended(Role::Control, &known));
                 unit.invocation = known.invocation_id();
                 unit.runs_from = known.digest.zip(known.revision);
                 unit.since = known.since;
                 unit.completed = known.completed;
                 unit.due = known.due.then_some(Due::New);
+                let present = Present {
+                    main: present.main.or(ended_main),
+                    control: present.control.or(ended_control),
+                    ..present
+                };
                 let (machine, effects) = Machine::restore(spec, known.memory, present, now);
                 unit.machine = machine;
                 effects
