@@ -1,7 +1,7 @@
 //! The git verbs: plan, promote, rollback, history. Each proposes first; the proposal's plan has an id that can be
 //! enforced; only then a commit is made.
 
-use super::not_found;
+use super::no_environment;
 use super::operator::{OperatorApi, node_plans};
 use crate::reconcile::EnvironmentPlan;
 use crate::source::{Accepted, Act, Proposed, Refusal, Source, SourceError};
@@ -224,10 +224,7 @@ impl OperatorApi {
 
     fn known(&self, wanted: &str) -> Result<EnvironmentName, Status> {
         let found = self.chain.iter().find(|name| name.as_str() == wanted).cloned();
-        found.ok_or_else(|| {
-            let unknown = not_found("environment", wanted, self.chain.iter().map(EnvironmentName::as_str));
-            Status::invalid_argument(unknown.message())
-        })
+        found.ok_or_else(|| no_environment(wanted, &self.chain))
     }
 
     fn is_first(&self, environment: &EnvironmentName) -> bool {

@@ -3,7 +3,7 @@
 use super::handle::{Act, Reply};
 use super::node::Node;
 use super::task::{Task, answer};
-use crate::api::not_found;
+use crate::api::{no_environment, not_found};
 use crate::journal::Entry;
 use fleet_proto::v1;
 use fleet_units::ids::{EnvironmentName, NodeName, UnitName};
@@ -229,7 +229,7 @@ impl Task {
     }
 
     pub(super) fn no_such_environment(&self, wanted: &str) -> Status {
-        not_found("environment", wanted, self.environments.iter().map(|environment| environment.name.as_str()))
+        no_environment(wanted, self.environments.iter().map(|environment| &environment.name))
     }
 
     pub(super) fn no_such_node(&self, wanted: &str) -> Status {

@@ -11,7 +11,7 @@ fn a_name_that_is_not_there_is_answered_with_the_nearest_one() {
 
     for verb in [vec!["status"], vec!["logs"], vec!["start", "web"], vec!["nodes", "list"], vec!["token", "create"]] {
         let arguments = [verb, vec!["-e", "develp"]].concat();
-        say(&arguments, 1, &["there is no environment named \"develp\"", "did you mean develop?"]);
+        say(&arguments, 2, &["there is no environment named \"develp\"", "did you mean develop?"]);
     }
     for arguments in [vec!["promote", "develp", "test"], vec!["plan", "develp"], vec!["history", "develp"]] {
         say(&arguments, 2, &["there is no environment named \"develp\"", "did you mean develop?"]);
