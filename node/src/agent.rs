@@ -96,7 +96,9 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
     let member = Membership::load(&config.state)?;
     let folder = Folder::open(&config.state)?;
     let stored = load(&folder);
-    let places = places(config);
+    let admission = admission(config, &member)?;
+    let mut places = places(config);
+    places.take_over |= admission.policy.allow_root;
     let context = specifiers::context(&member.environment, &places);
     let (control, table, events) = Control::attach(&config.control_socket()).await?;
     let (supervisor_pid, boot_id) = (table.supervisor_pid, table.boot_id.clone());
@@ -116,7 +118,7 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
             tracing::error!(error = %error_chain(&error), "which oneshots have run is not known: they run again");
             BTreeMap::new()
         }),
-        admission: Box::new(admission(config, &member)?),
+        admission: Box::new(admission),
         earlier: earlier(folder.clone(), context.clone()),
     };
     let known = engine_config.completed.clone();

@@ -106,6 +106,7 @@ impl Policy {
             return Err(Reason::new("policy-signed", text));
         }
         if let Some(service) = unit.service() {
+            judge_folders(service)?;
             self.judge_users(service)?;
             commands(service).try_for_each(|command| self.judge_program(command))?;
         }
@@ -154,6 +155,26 @@ impl Policy {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// The folders of Fleet itself are no unit's, whatever the policy says.
+fn judge_folders(service: &ServiceSpec) -> Result<(), Reason> {
+    let exec = &service.exec;
+    let settings = [
+        &exec.runtime_directory,
+        &exec.state_directory,
+        &exec.cache_directory,
+        &exec.logs_directory,
+        &exec.configuration_directory,
+    ];
+    let is_own = |name: &&String| {
+        let first = Path::new(name.as_str()).components().find(|part| matches!(part, Component::Normal(_)));
+        first == Some(Component::Normal("fleet".as_ref()))
+    };
+    match settings.iter().flat_map(|setting| &setting.names).find(is_own) {
+        Some(name) => Err(Reason::new("policy-directory", format!("the folder {name} is Fleet's own; choose another"))),
+        None => Ok(()),
     }
 }
 

@@ -35,6 +35,7 @@ fn config(root: &Path) -> Config {
         cache: root.join("places/cache"),
         logs: root.join("places/logs"),
         configuration: root.join("places/etc"),
+        take_over: true,
     };
     let (node, environment) = ("test-1".parse().unwrap(), "test".parse().unwrap());
     let host = Host { node, environment, user: nix::unistd::geteuid(), places, files: root.join("run/files") };

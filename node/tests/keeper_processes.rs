@@ -121,7 +121,7 @@ async fn a_limit_above_the_hard_limit_becomes_the_hard_limit_and_is_reported() {
 async fn folders_are_made_before_the_start_and_removed_on_release() {
     let mut node = Node::start("folders", Options::default()).await;
     let path = node.root.join("made/for/it");
-    let directory = Directory { path: path.to_str().unwrap().into(), mode: 0o750, exit_status: 0 };
+    let directory = Directory { path: path.to_str().unwrap().into(), mode: 0o750, ..Directory::default() };
     let script = format!("echo ok > {}/file", path.display());
     let pid = node.spawn(Spawn { directories: vec![directory], ..shell(UNIT, &script) }).await.unwrap().pid;
     assert_eq!(node.exited(pid).await.code, 0);
@@ -129,7 +129,7 @@ async fn folders_are_made_before_the_start_and_removed_on_release() {
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o750);
     node.release(UNIT, &[&path], true).await;
     assert!(!path.exists() && path.parent().unwrap().exists());
-    let file = Directory { path: "/dev/null".into(), mode: 0o700, exit_status: 238 };
+    let file = Directory { path: "/dev/null".into(), mode: 0o700, exit_status: 238, ..Directory::default() };
     let failed = node.spawn(Spawn { directories: vec![file], ..shell(UNIT, "") }).await;
     assert_eq!(refusal(failed), ("mkdir /dev/null".into(), libc::ENOTDIR, 238));
     node.leave();

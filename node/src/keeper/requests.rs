@@ -1,7 +1,6 @@
 //! What the supervisor does when the agent asks.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Component, Path};
@@ -18,8 +17,8 @@ use super::poll::Source;
 use super::record::Record;
 use super::supervisor::{Supervisor, is_child};
 use super::table::{MAIN, Tracked};
-use crate::kernel::process;
 use crate::kernel::spawn::failure;
+use crate::kernel::{directory, process};
 
 /// How often processes are looked for and killed in one request where there are no cgroups: those that fork meanwhile
 /// are found the next time. What is still left then, the agent asks for again.
@@ -282,7 +281,7 @@ impl Supervisor {
         }
         let mut result = Ok(());
         for path in &release.remove_directories {
-            result = result.and(remove_directory(path)); // all of them are tried, the first failure is told
+            result = result.and(remove_directory(path, release.of_root)); // all of them are tried, the first failure is told
         }
         result
     }
@@ -294,17 +293,14 @@ fn refused(step: &str, text: &str) -> Failure {
 
 /// Removes a folder and what is in it, following no links. At least two levels deep, so that a wrong path costs no
 /// `/run`.
-fn remove_directory(text: &str) -> Result<(), Failure> {
+fn remove_directory(text: &str, of_root: bool) -> Result<(), Failure> {
     let path = Path::new(text);
     let step = format!("remove {text}");
     let normal = path.components().skip(1).all(|component| matches!(component, Component::Normal(_)));
     if !path.is_absolute() || !normal || path.components().count() < 3 {
         return Err(refused(&step, "not the path of a unit's folder"));
     }
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure(step, 0, &error)),
-        _ => Ok(()),
-    }
+    directory::remove(path, of_root).map_err(|error| failure(step, 0, &error))
 }
 
 #[cfg(test)]
@@ -314,8 +310,8 @@ mod tests {
     #[test]
     fn paths_that_are_no_units_folder_are_not_removed() {
         for path in ["/", "/run", "run/x", "/run/../etc", "/run/x/../../etc", ""] {
-            assert!(remove_directory(path).is_err(), "{path}");
+            assert!(remove_directory(path, true).is_err(), "{path}");
         }
-        assert!(remove_directory("/run/fleet-no-such-folder").is_ok());
+        assert!(remove_directory("/run/fleet-no-such-folder", true).is_ok());
     }
 }

@@ -150,8 +150,10 @@ fn make_directories(spawn: &Spawn) -> Result<(), Failure> {
     let owner = (spawn.set_user && is_root()).then_some((spawn.uid, spawn.gid));
     for wanted in &spawn.directories {
         let status = if wanted.exit_status == 0 { exit::RUNTIME_DIRECTORY } else { wanted.exit_status };
-        directory::make(Path::new(&wanted.path), wanted.mode, owner)
-            .map_err(|error| failure(format!("mkdir {}", wanted.path), status, &error))?;
+        let owner = if wanted.keep_owner { None } else { owner };
+        let folder =
+            directory::Wanted { path: Path::new(&wanted.path), mode: wanted.mode, owner, take_over: wanted.take_over };
+        directory::make(&folder).map_err(|error| failure(format!("mkdir {}", wanted.path), status, &error))?;
     }
     Ok(())
 }

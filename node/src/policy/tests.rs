@@ -167,6 +167,15 @@ fn programs_lie_below_a_prefix_by_components() {
 }
 
 #[test]
+fn folders_of_fleet_itself_are_no_units() {
+    let mut unit = run_as("65534");
+    for (name, allowed) in [("fleet", false), ("./fleet/node", false), ("fleet-app", true), ("app/fleet", true)] {
+        service_of(&mut unit).exec.state_directory.names = vec![name.to_owned()];
+        assert_eq!(policy("allow_root = true").judge(&unit).is_ok(), allowed, "{name}");
+    }
+}
+
+#[test]
 fn delivered_files_are_bound_only_below_a_listed_folder() {
     let mut unit = run_as("65534");
     let file = |to: Option<&str>| DeliveredFile { source: "web/a".into(), destination: to.map(str::to_owned) };

@@ -299,7 +299,12 @@ impl<S: Supervisor> Engine<S> {
             }
             _ => Vec::new(),
         };
-        self.send(request::Request::Release(Release { unit: name.to_string(), remove_directories, forget }));
+        self.send(request::Request::Release(Release {
+            unit: name.to_string(),
+            remove_directories,
+            forget,
+            of_root: self.config.host.places.take_over,
+        }));
     }
 
     pub(super) fn remember(&mut self, name: &UnitName) {

@@ -5,6 +5,9 @@ use fleet_proto::control::Directory;
 use fleet_units::spec::{Directories, ExecSpec};
 use std::path::{Path, PathBuf};
 
+/// Exit status of a process whose configuration folder cannot be made.
+const CONFIGURATION_DIRECTORY: u32 = 241;
+
 /// The roots of the five directory settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -18,6 +21,9 @@ pub struct Places {
     pub logs: PathBuf,
     /// `ConfigurationDirectory=`
     pub configuration: PathBuf,
+    /// Whether units may have folders that are there and belong to other users, root among them: where units may be
+    /// root anyway.
+    pub take_over: bool,
 }
 
 impl Places {
@@ -30,6 +36,7 @@ impl Places {
             cache: "/var/cache".into(),
             logs: "/var/log".into(),
             configuration: "/etc".into(),
+            take_over: false,
         }
     }
 
@@ -45,6 +52,7 @@ impl Places {
             state,
             cache: or("XDG_CACHE_HOME", home.join(".cache")),
             configuration: or("XDG_CONFIG_HOME", home.join(".config")),
+            take_over: true,
         }
     }
 
@@ -55,7 +63,7 @@ impl Places {
             (&self.state, &exec.state_directory, "STATE_DIRECTORY", 238),
             (&self.cache, &exec.cache_directory, "CACHE_DIRECTORY", 239),
             (&self.logs, &exec.logs_directory, "LOGS_DIRECTORY", 240),
-            (&self.configuration, &exec.configuration_directory, "CONFIGURATION_DIRECTORY", 241),
+            (&self.configuration, &exec.configuration_directory, "CONFIGURATION_DIRECTORY", CONFIGURATION_DIRECTORY),
         ]
     }
 
@@ -65,7 +73,10 @@ impl Places {
         let make = |(root, directories, _, exit_status): (&Path, &Directories, _, u32)| {
             let mode = directories.mode.unwrap_or(0o755);
             let path = |name: &String| root.join(name).to_string_lossy().into_owned();
-            directories.names.iter().map(|name| Directory { path: path(name), mode, exit_status }).collect::<Vec<_>>()
+            // systemd.exec(5): configuration belongs to root, whatever the unit's user.
+            let (keep_owner, take_over) = (exit_status == CONFIGURATION_DIRECTORY, self.take_over);
+            let folder = |name| Directory { path: path(name), mode, exit_status, keep_owner, take_over };
+            directories.names.iter().map(folder).collect::<Vec<_>>()
         };
         self.settings(exec).into_iter().flat_map(make).collect()
     }

@@ -135,7 +135,7 @@ impl<S: Supervisor> Engine<S> {
             let kill = Signal { unit: name.to_string(), signal: 9, target: signal::Target::All.into() };
             self.send(request::Request::Signal(kill));
         }
-        let release = Release { unit: name.to_string(), remove_directories: Vec::new(), forget: true };
+        let release = Release { unit: name.to_string(), forget: true, ..Release::default() };
         self.send(request::Request::Release(release));
     }
 }

@@ -242,7 +242,7 @@ impl Node {
 
     pub async fn release(&self, unit: &str, remove: &[&Path], forget: bool) {
         let remove_directories = remove.iter().map(|path| path.to_str().unwrap().to_owned()).collect();
-        let release = Release { unit: unit.to_owned(), remove_directories, forget };
+        let release = Release { unit: unit.to_owned(), remove_directories, forget, of_root: true };
         self.request(request::Request::Release(release)).await.unwrap();
     }
 
