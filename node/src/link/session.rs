@@ -23,6 +23,8 @@ const OUTBOX: usize = 32;
 const SILENCE: Duration = Duration::from_secs(75);
 /// How often an assignment that could not be stored, on a full disk say, is tried again.
 const STORE_AGAIN: Duration = Duration::from_secs(2);
+/// Longest wait for what a notice stands for: 32 MiB at 300 KB/s.
+const FETCH: Duration = Duration::from_secs(120);
 /// Changes of units within this time make one report, so that a unit that starts tells its steps at once.
 const COALESCE: Duration = Duration::from_millis(20);
 
@@ -62,10 +64,12 @@ impl Session<'_> {
         let mut statuses = self.desk.statuses();
         let mut report_at = None;
         statuses.mark_changed();
+        // Not begun again by what this side says, or a node whose units change all the time would wait forever.
+        let mut silent_at = Instant::now() + SILENCE;
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                message = tokio::time::timeout(SILENCE, self.inbound.message()) => {
+                message = tokio::time::timeout_at(silent_at, self.inbound.message()) => {
                     let message = message.map_err(|_| Status::deadline_exceeded("the coordinator says nothing"))??;
                     let Some(message) = message else {
                         return Err(Status::unavailable("the coordinator ended the stream"));
@@ -74,6 +78,7 @@ impl Session<'_> {
                         welcomed();
                     }
                     self.hear(message).await?;
+                    silent_at = Instant::now() + SILENCE;
                 }
                 () = tokio::time::sleep(STORE_AGAIN), if self.unstored.is_some() => self.store_again().await?,
                 changed = statuses.changed(), if report_at.is_none() => {
@@ -101,7 +106,9 @@ impl Session<'_> {
 
     async fn say(&self, message: FromNode) -> Result<(), Status> {
         let message = v1::NodeMessage { message: Some(message) };
-        self.outbox.send(message).await.map_err(|_| Status::unavailable("the stream is closed"))
+        let sent = tokio::time::timeout(SILENCE, self.outbox.send(message)).await;
+        let sent = sent.map_err(|_| Status::deadline_exceeded("the coordinator reads nothing"))?;
+        sent.map_err(|_| Status::unavailable("the stream is closed"))
     }
 
     async fn hear(&mut self, message: v1::CoordinatorMessage) -> Result<(), Status> {
@@ -144,7 +151,10 @@ impl Session<'_> {
     async fn take(&mut self, notice: v1::Notice) -> v1::Applied {
         let held = self.desk.held();
         let again = notice.clone();
-        let taken = match next_assignment(self.desk.whoami(), notice, held.as_ref(), &mut self.fetcher).await {
+        let next = next_assignment(self.desk.whoami(), notice, held.as_ref(), &mut self.fetcher);
+        let next = tokio::time::timeout(FETCH, next).await;
+        let next = next.unwrap_or_else(|_| Err(Status::deadline_exceeded("the coordinator does not send it").into()));
+        let taken = match next {
             Ok(next) => self.desk.take(next).await,
             Err(refusal) => Err(refusal.reason()),
         };
