@@ -358,7 +358,12 @@ async fn serve_http(
     let shown = http::Shown {
         components: shown,
         metrics: Arc::new(http::Metrics::new()),
-        refresh: Arc::new(move |metrics| metrics.observe(statuses.borrow().values())),
+        refresh: Arc::new(move |metrics| {
+            let now = desk.local_status();
+            metrics.connected.set(i64::from(now.connected));
+            metrics.generation.set(i64::try_from(now.generation).unwrap_or(i64::MAX));
+            metrics.observe(statuses.borrow().values());
+        }),
     };
     let follow = async {
         while link.changed().await.is_ok() {

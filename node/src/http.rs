@@ -11,10 +11,9 @@ use fleet_certs::port::{self, PortError};
 use fleet_units::components::{ComponentState, Components};
 use fleet_units::status::UnitStatus;
 use prometheus_client::encoding::{EncodeLabelSet, text};
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,10 +59,6 @@ pub struct Metrics {
     pub connected: Gauge,
     /// The generation of the assignment in force.
     pub generation: Gauge,
-    /// Bytes of log frames the coordinator has acknowledged.
-    pub log_bytes: Counter,
-    /// Log lines that were dropped before the coordinator had them.
-    pub log_lines_lost: Counter,
     units: Family<InState, Gauge>,
     restarts: Gauge,
 }
@@ -78,8 +73,6 @@ impl Metrics {
         registry.register("generation", "Generation of the assignment in force", metrics.generation.clone());
         registry.register("units", "Units by their state", metrics.units.clone());
         registry.register("unit_restarts", "Automatic restarts of the units as they run now", metrics.restarts.clone());
-        registry.register_with_unit("log", "Bytes of log frames acknowledged", Unit::Bytes, metrics.log_bytes.clone());
-        registry.register("log_lines_lost", "Log lines dropped before they were sent", metrics.log_lines_lost.clone());
         metrics.registry = registry;
         metrics
     }
