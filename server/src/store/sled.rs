@@ -21,7 +21,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+/// How often, and how far apart, a store that is in use is tried again.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Below so many free bytes nothing is written: sled grows in steps of half a MiB, and does not come back from a
 /// write that failed.
 const RESERVE: u64 = 4 << 20;
@@ -92,13 +96,13 @@ impl SledStore {
     /// [`StoreError::Newer`], [`StoreError::InUse`], [`StoreError::Full`], or when files cannot be read or written. Damage
     /// is no error: the folder is renamed to `PATH.damaged-N`, and a new store begins.
     pub fn open(path: &Path, options: Options) -> Result<Opened, StoreError> {
-        match Self::try_open(path, options) {
+        match Self::try_for_a_moment(path, options) {
             Ok(store) => Ok(Opened { store, set_aside: None }),
             Err(Failure::Error(error)) => Err(error),
             Err(Failure::Damage(why)) => {
                 let aside = set_aside(path)?;
                 tracing::warn!(store = %path.display(), set_aside = %aside.display(), reason = %why, "the store is damaged; rebuilding it");
-                match Self::try_open(path, options) {
+                match Self::try_for_a_moment(path, options) {
                     Ok(store) => Ok(Opened { store, set_aside: Some((aside, why)) }),
                     Err(Failure::Error(error)) => Err(error),
                     Err(Failure::Damage(why)) => {
@@ -108,6 +112,18 @@ impl SledStore {
                 }
             }
         }
+    }
+
+    /// A process that was just forked has a copy of an earlier holder's lock until it executes its program, so a store
+    /// that is in use is tried again for a fifth of a second.
+    fn try_for_a_moment(path: &Path, options: Options) -> Result<SledStore, Failure> {
+        for _ in 0..LOCK_TRIES {
+            match Self::try_open(path, options) {
+                Err(Failure::Error(StoreError::InUse { .. })) => std::thread::sleep(LOCK_PAUSE),
+                other => return other,
+            }
+        }
+        Self::try_open(path, options)
     }
 
     fn try_open(path: &Path, options: Options) -> Result<SledStore, Failure> {
