@@ -19,8 +19,7 @@ pub(crate) enum Exit {
     No,
     /// `plan --exit-code` found changes.
     Changes,
-    /// Daemons: a child's or a signal's code.
-    #[allow(dead_code, reason = "for verbs that run daemons")]
+    /// The code a program was told to end with: `sample-service --exit-code`.
     Code(u8),
 }
 

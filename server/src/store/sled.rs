@@ -26,6 +26,7 @@ use std::time::Duration;
 /// How often, and how far apart, a store that is in use is tried again.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// Below so many free bytes nothing is written: sled grows in steps of half a MiB, and does not come back from a
 /// write that failed.
 const RESERVE: u64 = 4 << 20;
