@@ -154,12 +154,12 @@ fn unknown_section(kind: UnitKind, section: &str, place: impl Fn() -> Place) -> 
     if known_section(kind, section) || section.starts_with("X-") {
         return None;
     }
-    let message = format!("[{section}] is no section of a .{} unit", kind.as_str());
+    let message = format!("[{section}] is no section of a .{} unit: what stands in it is ignored", kind.as_str());
     let known = ["Unit", "Service", "Install", "X-Fleet"];
     let near = crate::diagnostic::did_you_mean(section, known.into_iter().filter(|known| known_section(kind, known)));
     let hint = near
         .map_or("sections that begin with X- are left to others".to_owned(), |near| format!("did you mean [{near}]?"));
-    Some(Diagnostic::error("unknown-section", place(), message).with_hint(hint))
+    Some(Diagnostic::warning("unknown-section", place(), message).with_hint(hint))
 }
 
 fn unknown_key(section: &str, key: &str, assigned: &Assigned<'_>) -> Diagnostic {
