@@ -77,7 +77,7 @@ fn a_head_with_errors_is_not_promoted_and_its_errors_are_named() {
     let good = world.push("develop", &[(A, Some("two"))]);
     world.push_only("develop", &[(A, Some("BROKEN"))]);
     let refusal = refused(&mut world, "test");
-    assert_eq!((refusal.code(), refusal.diagnostics()[0].code.as_str()), ("not-accepted", "broken"));
+    assert_eq!((refusal.code(), refusal.diagnostics()[0].code.as_str()), ("not-accepted", "bad-value"));
     assert!(refusal.to_string().contains("units/a.service:1"), "{refusal}");
     world.promote("test", Some(&good));
 }

@@ -191,7 +191,7 @@ pub(crate) fn compile(environment: &EnvironmentName, tree: &SourceTree) -> Compi
         let Ok(name) = name.parse::<UnitName>() else { continue };
         if file.content.starts_with(b"BROKEN") {
             let place = Place { file: path.clone(), line: 1, column: 1 };
-            compiled.diagnostics.push(Diagnostic::error("broken", place, "it says so"));
+            compiled.diagnostics.push(Diagnostic::error("bad-value", place, "it says so"));
             continue;
         }
         let bundle = Bundle { files: BTreeMap::from([(path.clone(), file.clone())]) };

@@ -1,5 +1,7 @@
 //! A finding: severity, stable code, exact place, message, hint.
 
+pub mod codes;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -41,7 +43,7 @@ pub struct Place {
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
-    /// Stable code in kebab case, documented in `docs/errors.md`: `unknown-directive`.
+    /// Stable code in kebab case, one of [`codes`] (or of another version of Fleet): `unknown-directive`.
     pub code: String,
     /// Where it stands.
     #[serde(flatten)]
@@ -72,6 +74,10 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: &str, place: Place, message: impl Into<String>) -> Self {
+        debug_assert!(
+            codes::find(code).is_some(),
+            "{code:?} is not in the table of codes: add it below diagnostic/codes"
+        );
         Diagnostic { severity, code: code.to_owned(), place, message: message.into(), hint: String::new() }
     }
 

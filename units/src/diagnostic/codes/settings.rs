@@ -1,0 +1,43 @@
+//! Settings of one unit that do not go together, or do nothing.
+
+use super::{Code, error, note, warning};
+
+pub(super) const CODES: &[Code] = &[
+    error(
+        "no-exec-start",
+        "A service has no command to run, and is not of a kind that can do without.",
+        "Add `ExecStart=`. Without it a service needs `RemainAfterExit=yes` and `ExecStop=`.",
+    ),
+    error(
+        "several-exec-start",
+        "Several commands in `ExecStart=` of a service that is not `Type=oneshot`.",
+        "In a drop-in empty the list first: a line `ExecStart=`, then the new one.",
+    ),
+    error(
+        "oneshot-restart",
+        "`Restart=always`, `on-success` or `RestartForceExitStatus=` with `Type=oneshot`; systemd refuses it too.",
+        "`Restart=on-failure`.",
+    ),
+    error("missing-bus-name", "`Type=dbus` without `BusName=`.", "Add `BusName=`, or choose another type."),
+    warning(
+        "notify-access-none",
+        "A service that must notify, and `NotifyAccess=none`; it counts as `main`, as in systemd.",
+        "Write `NotifyAccess=main`, or leave it away.",
+    ),
+    note(
+        "forking-without-pidfile",
+        "`Type=forking` without `PIDFile=`: the main process can only be guessed.",
+        "Add `PIDFile=`, or run the program in the foreground with `Type=exec` or `notify`.",
+    ),
+    warning("kill-mode-none", "`KillMode=none` leaves processes behind.", "`KillMode=mixed`."),
+    error(
+        "strict",
+        "`Strict=yes`, and the unit asks for something that this version does not put into effect on any host.",
+        "Take those settings away, or `Strict=`.",
+    ),
+    warning(
+        "no-effect",
+        "A setting has no effect without another one, which the message names.",
+        "Add the other, or take this one away.",
+    ),
+];
