@@ -91,13 +91,16 @@ fn codes_in(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 fn codes_of(source: &str, found: &mut BTreeSet<String>) {
-    const CALLS: [&str; 6] = [
+    const CALLS: [&str; 9] = [
         "Diagnostic::error(",
         "Diagnostic::warning(",
         "Diagnostic::note(",
         "reader.error(",
         "reader.warning(",
         "self.garbage(",
+        "self.refuse(",
+        "self.stop(",
+        "load.stop(",
     ];
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     for call in CALLS {

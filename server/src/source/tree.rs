@@ -82,7 +82,10 @@ impl TreeReader {
             load.entry(root, old.as_ref().and_then(|t| entry(t, root.as_bytes())), entry(&new, root.as_bytes()), 1)?;
         }
         if load.bytes > MAX_ENVIRONMENT {
-            load.stop("too-large", format!("the files of this revision have more than {} MiB", MAX_ENVIRONMENT >> 20));
+            load.stop(
+                "environment-too-large",
+                format!("the files of this revision have more than {} MiB", MAX_ENVIRONMENT >> 20),
+            );
         }
         Ok(Snapshot { files: load.files, diagnostics: load.diagnostics })
     }
@@ -200,7 +203,10 @@ impl Load<'_> {
         }
         self.bytes += size;
         if self.bytes > 2 * MAX_ENVIRONMENT {
-            self.stop("too-large", format!("the files of this revision have more than {} MiB", MAX_ENVIRONMENT >> 20));
+            self.stop(
+                "environment-too-large",
+                format!("the files of this revision have more than {} MiB", MAX_ENVIRONMENT >> 20),
+            );
             return Ok(());
         }
         let blob = odb.read(entry.id).map_err(reading(failed()))?;

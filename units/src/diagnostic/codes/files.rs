@@ -50,4 +50,10 @@ pub(super) const CODES: &[Code] = &[
         "The files of an environment have more than 256 MiB together.",
         "Deliver large files by other means.",
     ),
+    error(
+        "too-many-files",
+        "A revision has more than 100,000 files, or 400,000 files and folders.",
+        "Take out of the configuration repository what is no configuration.",
+    ),
+    error("too-deep", "A file of the repository lies more than 32 folders deep.", "Move it up."),
 ];
