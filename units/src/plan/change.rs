@@ -23,19 +23,19 @@ pub fn change(old: &UnitSpec, new: &UnitSpec) -> Change {
     for key @ (section, directive) in old.values.keys().chain(new.values.keys()) {
         if old.values.get(key) != new.values.get(key) {
             need = need.max(need_of(section, directive));
-            directives.insert(directive.clone());
+            directives.insert(*directive);
         }
     }
     for path in old.delivered.keys().chain(new.delivered.keys()) {
         if old.delivered.get(path) != new.delivered.get(path) {
             need = need.max(files_need(new));
-            directives.insert(path.clone());
+            directives.insert(path);
         }
     }
     if need == Need::Reload && !can_reload(new) {
         need = Need::Restart;
     }
-    Change { need, directives: directives.into_iter().collect() }
+    Change { need, directives: directives.into_iter().map(str::to_owned).collect() }
 }
 
 /// Whether the unit reloads at all.

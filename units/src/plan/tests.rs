@@ -27,9 +27,9 @@ fn web(change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
     unit("web.service", change)
 }
 
-fn with(key: &str, value: &str) -> UnitSpec {
+fn with(key: &'static str, value: &str) -> UnitSpec {
     web(|spec| {
-        spec.values.insert(("Service".into(), key.into()), vec![value.into()]);
+        spec.values.insert(("Service", key), vec![value.into()]);
     })
 }
 
@@ -76,7 +76,7 @@ fn a_removed_unit_stops() {
 #[test]
 fn a_description_never_touches_a_process_and_a_command_restarts_it() {
     let described = web(|spec| {
-        spec.values.insert(("Unit".into(), "Description".into()), vec!["new".into()]);
+        spec.values.insert(("Unit", "Description"), vec!["new".into()]);
     });
     let (action, why) = step(web(|_| {}), ActiveState::Active, described);
     assert_eq!((action, why.as_str()), (Action::Update, "Description changed"));
@@ -166,7 +166,7 @@ fn done(desired: &Desired, observed: &Observed) -> Observed {
 fn any_unit() -> impl Strategy<Value = (UnitSpec, u8)> {
     (0..5u8, 0..3u8, any::<bool>()).prop_map(|(name, seed, manual)| {
         let spec = unit(&format!("u{name}.service"), |spec| {
-            spec.values.insert(("Service".into(), "ExecStart".into()), vec![seed.to_string()]);
+            spec.values.insert(("Service", "ExecStart"), vec![seed.to_string().as_str().into()]);
             spec.fleet.start = if manual { Start::Manual } else { Start::Auto };
         });
         (spec, seed)

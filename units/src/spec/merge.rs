@@ -3,7 +3,7 @@
 use super::directives::{self, Directive, Found, Kind, Support};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::ids::UnitKind;
-use crate::syntax::{Assignment, Document};
+use crate::syntax::{Assignment, Document, Text};
 use std::collections::BTreeMap;
 
 /// One assignment and the file it stands in.
@@ -132,11 +132,11 @@ impl<'a> Merged<'a> {
     }
 
     /// The values as written, by section and key.
-    pub(crate) fn values(&self) -> BTreeMap<(String, String), Vec<String>> {
-        let texts = |values: &[Assigned<'_>]| values.iter().map(|assigned| assigned.value().to_owned()).collect();
+    pub(crate) fn values(&self) -> BTreeMap<(&'static str, &'static str), Vec<Text>> {
+        let texts = |values: &[Assigned<'_>]| values.iter().map(|assigned| assigned.assignment.value.clone()).collect();
         let name = |index: &u16| {
             let directive = directives::row(*index);
-            (directive.section.to_owned(), directive.key.to_owned())
+            (directive.section, directive.key)
         };
         self.rows.iter().map(|(index, values)| (name(index), texts(values))).collect()
     }

@@ -3,6 +3,7 @@
 use super::{FleetSection, HealthSpec, ServiceSpec};
 use crate::ids::{Sha256Digest, UnitName};
 use crate::status::Unenforced;
+use crate::syntax::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ pub struct UnitSpec {
     /// What one host lacks is added by its node.
     pub unenforced: Vec<Unenforced>,
     /// The effective values as written, by (section, key), resets applied: what a change is compared by.
-    pub values: BTreeMap<(String, String), Vec<String>>,
+    pub values: BTreeMap<(&'static str, &'static str), Vec<Text>>,
     /// Delivered files (`Files=`): path below `files/` to the digest of its content.
     pub delivered: BTreeMap<String, Sha256Digest>,
 }

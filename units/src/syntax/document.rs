@@ -2,6 +2,7 @@
 
 use super::WHITESPACE;
 use super::lines::{Line, lines, readable};
+use super::text::Text;
 use crate::diagnostic::{Diagnostic, Place};
 use std::fmt;
 use std::ops::Range;
@@ -16,7 +17,7 @@ const MAX_ASSIGNMENTS: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct Document {
     file: Arc<str>,
-    source: Box<str>,
+    source: Arc<str>,
     items: Vec<Item>,
 }
 
@@ -50,7 +51,7 @@ enum Content {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// Without the brackets.
-    pub name: Box<str>,
+    pub name: Text,
     /// From 1.
     pub line: u32,
     /// Of the opening bracket, in characters from 1.
@@ -61,9 +62,9 @@ pub struct Section {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     /// As written.
-    pub key: Box<str>,
+    pub key: Text,
     /// Continuations joined, outer white space removed.
-    pub value: Box<str>,
+    pub value: Text,
     /// Line of the key, from 1.
     pub line: u32,
     /// Column of the key, in characters from 1.
@@ -173,8 +174,42 @@ struct Pending {
     pieces: Vec<Piece>,
 }
 
-struct Parser<'a> {
-    text: &'a str,
+/// One line with its continuations joined.
+struct Logical<'t> {
+    /// The file, or what its continuations were joined to.
+    whole: &'t Arc<str>,
+    /// Where in `whole` the line begins.
+    start: usize,
+    /// The line.
+    text: &'t str,
+    /// Where in the file its parts stand.
+    pieces: &'t [Piece],
+}
+
+impl Logical<'_> {
+    /// `part`, a slice of the line, without a copy of its bytes; `offset` is where in the line it begins.
+    fn share(&self, offset: usize, part: &str) -> Text {
+        let start = self.start + offset;
+        Text::new(self.whole, start..start + part.len())
+    }
+
+    /// Line and column of byte `offset` of the line.
+    fn locate(&self, offset: usize) -> (u32, u32) {
+        let piece = self.pieces.iter().rev().find(|piece| piece.offset <= offset).unwrap_or(&self.pieces[0]);
+        (piece.line, piece.column + characters(&self.text[piece.offset..offset]))
+    }
+
+    /// The pieces of the value that begins at byte `start` of the line.
+    fn value_pieces(&self, start: usize) -> Pieces {
+        let (line, column) = self.locate(start);
+        let moved = self.pieces.iter().filter(|piece| piece.offset > start);
+        let more = moved.map(|piece| Piece { offset: piece.offset - start, ..*piece }).collect();
+        Pieces { first: Piece { offset: 0, line, column }, more }
+    }
+}
+
+struct Parser {
+    source: Arc<str>,
     document: Document,
     diagnostics: Vec<Diagnostic>,
     /// Whether assignments belong somewhere; an error was told when they do not.
@@ -182,21 +217,24 @@ struct Parser<'a> {
     assignments: usize,
 }
 
-impl<'a> Parser<'a> {
-    fn new(file: &str, text: &'a str) -> Self {
-        let document = Document { file: file.into(), source: text.into(), items: Vec::new() };
-        Parser { text, document, diagnostics: Vec::new(), in_section: false, assignments: 0 }
+impl Parser {
+    fn new(file: &str, text: &str) -> Self {
+        let source: Arc<str> = text.into();
+        let document = Document { file: file.into(), source: Arc::clone(&source), items: Vec::new() };
+        Parser { source, document, diagnostics: Vec::new(), in_section: false, assignments: 0 }
     }
 
     /// The line structure of systemd's `config_parse`: comments within a continued line are skipped, an empty
     /// line ends it, the backslash becomes a space.
     fn run(&mut self) {
         let mut pending: Option<Pending> = None;
-        for line in lines(self.text) {
+        let source = Arc::clone(&self.source);
+        for line in lines(&source) {
             let mut text = line.text;
             if line.start == 0 {
                 text = text.strip_prefix('\u{feff}').unwrap_or(text);
             }
+            let start = line.start + line.text.len() - text.len();
             let trimmed = text.trim_start_matches(WHITESPACE);
             let comment = trimmed.starts_with(['#', ';']);
             match pending.take() {
@@ -210,14 +248,17 @@ impl<'a> Parser<'a> {
                     let open = Pending { start: line.start, end: line.start, text: String::new(), pieces: Vec::new() };
                     pending = self.join(open, line, text);
                 }
-                None => self.logical(line.start..line.end, text, &[piece(0, &line)]),
+                None => {
+                    let pieces = [piece(0, &line)];
+                    self.logical(line.start..line.end, &Logical { whole: &source, start, text, pieces: &pieces });
+                }
             }
             if self.assignments > MAX_ASSIGNMENTS {
                 return self.too_many(line);
             }
         }
         if let Some(open) = pending {
-            self.logical(open.start..open.end, &open.text, &open.pieces);
+            self.joined(&open);
         }
     }
 
@@ -234,35 +275,42 @@ impl<'a> Parser<'a> {
         } else {
             open.text.push_str(text);
         }
-        self.logical(open.start..open.end, &open.text, &open.pieces);
+        self.joined(&open);
         None
+    }
+
+    fn joined(&mut self, open: &Pending) {
+        let whole: Arc<str> = open.text.as_str().into();
+        self.logical(open.start..open.end, &Logical { whole: &whole, start: 0, text: &whole, pieces: &open.pieces });
     }
 
     fn push(&mut self, range: Range<usize>, content: Content) {
         self.document.items.push(Item { range, content });
     }
 
-    /// One line with its continuations joined: a section header, an assignment, or an error.
-    fn logical(&mut self, range: Range<usize>, text: &str, pieces: &[Piece]) {
+    /// A section header, an assignment, or an error.
+    fn logical(&mut self, range: Range<usize>, logical: &Logical<'_>) {
+        let text = logical.text;
         let start = text.len() - text.trim_start_matches(WHITESPACE).len();
-        let (line, column) = locate(text, pieces, start);
         let body = text.trim_matches(WHITESPACE);
         let content = if text.len() > MAX_LINE {
+            let (line, column) = logical.locate(start);
             self.garbage("line-too-long", line, column, format!("the line has more than {MAX_LINE} bytes"), "")
         } else if let Some(header) = body.strip_prefix('[') {
-            self.section(header, line, column)
+            self.section(logical, header, start)
         } else {
-            self.assignment(text, body, start, pieces)
+            self.assignment(logical, body, start)
         };
         self.push(range, content);
     }
 
-    fn section(&mut self, header: &str, line: u32, column: u32) -> Content {
+    fn section(&mut self, logical: &Logical<'_>, header: &str, start: usize) -> Content {
         // After a broken header nobody knows where the following lines belong: they are not reported again.
         self.in_section = true;
+        let (line, column) = logical.locate(start);
         match header.strip_suffix(']') {
             Some(name) if !name.is_empty() && !name.contains(['[', ']']) => {
-                Content::Section(Section { name: name.into(), line, column })
+                Content::Section(Section { name: logical.share(start + 1, name), line, column })
             }
             _ => {
                 let message = format!("[{} is no section header", shown(header));
@@ -271,8 +319,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn assignment(&mut self, text: &str, body: &str, start: usize, pieces: &[Piece]) -> Content {
-        let (line, column) = locate(text, pieces, start);
+    fn assignment(&mut self, logical: &Logical<'_>, body: &str, start: usize) -> Content {
+        let (line, column) = logical.locate(start);
         let Some((key, value)) = body.split_once('=') else {
             let message = format!("{:?} is no assignment: there is no \"=\"", shown(body));
             return self.garbage("missing-equals", line, column, message, "write Key=value, or begin the line with #");
@@ -286,14 +334,14 @@ impl<'a> Parser<'a> {
             return self.garbage("no-section", line, column, format!("{:?} stands in no section", shown(key)), hint);
         }
         self.assignments += 1;
-        let trimmed = value.trim_start_matches(WHITESPACE);
-        let value_start = start + body.len() - trimmed.len();
+        let value = value.trim_start_matches(WHITESPACE);
+        let value_start = start + body.len() - value.len();
         Content::Assignment(Assignment {
-            key: key.into(),
-            value: trimmed.into(),
+            key: logical.share(start, key),
+            value: logical.share(value_start, value),
             line,
             column,
-            pieces: value_pieces(text, pieces, value_start),
+            pieces: logical.value_pieces(value_start),
         })
     }
 
@@ -306,7 +354,7 @@ impl<'a> Parser<'a> {
     fn too_many(&mut self, line: Line<'_>) {
         let message = format!("the file has more than {MAX_ASSIGNMENTS} assignments; the rest is not read");
         let content = self.garbage("too-many-assignments", line.number, 1, message, "");
-        self.push(line.end..self.text.len(), content);
+        self.push(line.end..self.source.len(), content);
     }
 }
 
@@ -318,20 +366,6 @@ fn continues(text: &str) -> bool {
 /// The piece that `line` adds at byte `offset` of a joined text; a byte order mark has no column of its own.
 fn piece(offset: usize, line: &Line<'_>) -> Piece {
     Piece { offset, line: line.number, column: 1 }
-}
-
-/// Line and column of byte `offset` of a joined text.
-fn locate(text: &str, pieces: &[Piece], offset: usize) -> (u32, u32) {
-    let piece = pieces.iter().rev().find(|piece| piece.offset <= offset).unwrap_or(&pieces[0]);
-    (piece.line, piece.column + characters(&text[piece.offset..offset]))
-}
-
-/// `pieces` of a joined text, moved to be those of the value that begins at byte `start` of it.
-fn value_pieces(text: &str, pieces: &[Piece], start: usize) -> Pieces {
-    let (line, column) = locate(text, pieces, start);
-    let moved = pieces.iter().filter(|piece| piece.offset > start);
-    let more = moved.map(|piece| Piece { offset: piece.offset - start, ..*piece }).collect();
-    Pieces { first: Piece { offset: 0, line, column }, more }
 }
 
 /// Foreign text for a message: not more than 60 characters.

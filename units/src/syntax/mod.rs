@@ -9,11 +9,13 @@
 pub mod document;
 mod lines;
 pub mod specifier;
+pub mod text;
 pub mod variables;
 pub mod words;
 
 pub use document::{Assignment, Document, Parsed};
 pub use specifier::{SpecifierError, Specifiers};
+pub use text::Text;
 pub use words::{Word, WordError};
 
 /// What systemd counts as white space within a line.
