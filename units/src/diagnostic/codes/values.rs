@@ -8,9 +8,9 @@ pub(super) const CODES: &[Code] = &[
         "The section does not know this key.",
         "Correct the spelling, or move it to the section named in the hint. Keys for other programs begin with `X-`.",
     ),
-    error(
+    warning(
         "unknown-section",
-        "A unit of this kind has no such section.",
+        "A unit of this kind has no such section. What stands in it is ignored, as in systemd.",
         "Correct the spelling. Sections for other programs begin with `X-`.",
     ),
     error("refused-directive", "Fleet refuses this directive; the message says why.", "Take it away."),
