@@ -12,6 +12,7 @@
 
 pub mod assignment;
 pub mod bundle;
+pub mod calendar;
 mod check;
 pub mod components;
 pub mod diagnostic;
