@@ -21,18 +21,43 @@ pub fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Units of time in microseconds, systemd.time(7); a month is 30.44 days, a year 365.25.
-const TIME_UNITS: &[(&[&str], u64)] = &[
-    (&["us", "usec", "µs", "μs"], 1),
-    (&["ms", "msec"], 1_000),
-    (&["s", "sec", "second", "seconds"], 1_000_000),
-    (&["m", "min", "minute", "minutes"], 60_000_000),
-    (&["h", "hr", "hour", "hours"], 3_600_000_000),
-    (&["d", "day", "days"], 86_400_000_000),
-    (&["w", "week", "weeks"], 604_800_000_000),
-    (&["M", "month", "months"], 2_629_800_000_000),
-    (&["y", "year", "years"], 31_557_600_000_000),
+/// Units of time in microseconds, systemd.time(7); a month is 30.44 days, a year 365.25. As systemd does, the first
+/// that the text begins with is taken, so longer names stand before shorter ones.
+const TIME_UNITS: &[(&str, u64)] = &[
+    ("seconds", 1_000_000),
+    ("second", 1_000_000),
+    ("sec", 1_000_000),
+    ("s", 1_000_000),
+    ("minutes", 60_000_000),
+    ("minute", 60_000_000),
+    ("min", 60_000_000),
+    ("months", 2_629_800_000_000),
+    ("month", 2_629_800_000_000),
+    ("M", 2_629_800_000_000),
+    ("msec", 1_000),
+    ("ms", 1_000),
+    ("m", 60_000_000),
+    ("hours", 3_600_000_000),
+    ("hour", 3_600_000_000),
+    ("hr", 3_600_000_000),
+    ("h", 3_600_000_000),
+    ("days", 86_400_000_000),
+    ("day", 86_400_000_000),
+    ("d", 86_400_000_000),
+    ("weeks", 604_800_000_000),
+    ("week", 604_800_000_000),
+    ("w", 604_800_000_000),
+    ("years", 31_557_600_000_000),
+    ("year", 31_557_600_000_000),
+    ("y", 31_557_600_000_000),
+    ("usec", 1),
+    ("us", 1),
+    ("\u{3bc}s", 1),
+    ("\u{b5}s", 1),
 ];
+
+/// What systemd takes for white space between words.
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// A time span: `5min 20s`, `1.5h`, `90` (seconds), `infinity` (`None`). Exact to a microsecond.
 ///
@@ -44,35 +69,64 @@ pub fn time_span(text: &str) -> Result<Option<Duration>, String> {
 
 /// A time span in microseconds; numbers without a unit count `default_unit` microseconds.
 fn time_span_in(text: &str, default_unit: u64) -> Result<Option<u64>, String> {
-    if text == "infinity" {
+    let mut rest = text.trim_matches(BLANKS);
+    if rest == "infinity" {
         return Ok(None);
     }
-    let mut rest = text.trim_start();
     if rest.is_empty() {
         return Err("a time span is missing".to_owned());
     }
-    if rest.starts_with('-') {
-        return Err(format!("{text:?} is negative"));
-    }
+    let too_long = || format!("{text:?} is too long");
     let mut total: u64 = 0;
     while !rest.is_empty() {
-        rest = rest.strip_prefix('+').unwrap_or(rest);
-        let (whole, fraction, behind) =
-            number(rest).ok_or_else(|| format!("{text:?} is no time span such as 5min 20s"))?;
-        let behind = behind.trim_start();
-        let length = behind.find(|c: char| c.is_ascii_digit() || c.is_whitespace() || c == '.' || c == '-' || c == '+');
-        let (unit, tail) = behind.split_at(length.unwrap_or(behind.len()));
-        let factor = match TIME_UNITS.iter().find(|(names, _)| names.contains(&unit)) {
-            Some((_, factor)) => *factor,
-            None if unit.is_empty() => default_unit,
-            None => return Err(format!("{unit:?} is no unit of time (us ms s min h d w M y)")),
-        };
-        let part = whole.checked_mul(factor).and_then(|part| part.checked_add(scaled(fraction, factor)));
+        if rest.starts_with('-') {
+            return Err(format!("{text:?} is negative"));
+        }
+        let (whole, fraction, behind) = span_number(rest).ok_or_else(|| match rest.len() < text.len() {
+            true => no_unit_of_time(rest),
+            false => format!("{text:?} is no time span such as 5min 20s"),
+        })?;
+        let word = behind.trim_start_matches(BLANKS);
+        let unit = TIME_UNITS.iter().find_map(|(name, factor)| Some((*factor, word.strip_prefix(name)?)));
+        let (factor, tail) = unit.unwrap_or((default_unit, word));
+        if unit.is_none() && word.len() == behind.len() && !word.is_empty() {
+            return Err(no_unit_of_time(word));
+        }
+        // As in systemd, the last whole number that would fit is too long already.
+        let part = (whole < u64::MAX / factor).then(|| whole * factor);
+        let part = part.and_then(|part| part.checked_add(span_fraction(fraction, factor)));
         let sum = part.and_then(|part| total.checked_add(part));
-        total = sum.filter(|sum| *sum < u64::MAX).ok_or_else(|| format!("{text:?} is too long"))?;
-        rest = tail.trim_start();
+        total = sum.filter(|sum| *sum < u64::MAX).ok_or_else(too_long)?;
+        rest = tail.trim_start_matches(BLANKS);
     }
     Ok(Some(total))
+}
+
+fn no_unit_of_time(rest: &str) -> String {
+    let unit = rest.split(|c: char| c.is_ascii_digit() || BLANKS.contains(&c)).next().unwrap_or(rest);
+    format!("{unit:?} is no unit of time (us ms s min h d w M y)")
+}
+
+/// The number of a time span, perhaps with a plus sign: its whole part, the digits behind its dot, and the rest.
+fn span_number(text: &str) -> Option<(u64, &str, &str)> {
+    match text.strip_prefix('+') {
+        Some(unsigned) if unsigned.starts_with(|c: char| c.is_ascii_digit()) => number(unsigned),
+        Some(_) => None,
+        None => number(text),
+    }
+    // Whole parts are those of systemd's signed numbers.
+    .filter(|(whole, ..)| i64::try_from(*whole).is_ok())
+}
+
+/// `0.fraction` times `factor`: systemd rounds down digit by digit.
+fn span_fraction(fraction: &str, factor: u64) -> u64 {
+    let mut of_digit = factor;
+    let mut total = 0;
+    for digit in fraction.bytes() {
+        of_digit /= 10;
+        total += u64::from(digit - b'0') * of_digit;
+    }
+    total
 }
 
 /// The decimal number at the beginning of `text`: its whole part, the digits behind its dot, and the rest.
@@ -310,11 +364,36 @@ mod tests {
             ("7us", 7),
             ("5 20", 25_000_000),
             ("+5", 5_000_000),
+            ("5 +3", 8_000_000),
+            (".5h", 1_800_000_000),
+            ("12.34 .56", 12_900_000),
+            ("5min3", 303_000_000),
+            ("1.5us", 1),
+            ("0.0000001M", 262_980),
+            ("213503981d", 18_446_743_958_400_000_000),
         ] {
             assert_eq!(micros(text), expected, "{text:?}");
         }
         assert_eq!(time_span("infinity").unwrap(), None);
-        for text in ["", "-1s", "5x", "s", "1..5s", "5min-3s", "99999999999y", "infinity 5s", "5.s", "1e3", "++5"] {
+        for text in [
+            "",
+            "-1s",
+            "5x",
+            "s",
+            "1..5s",
+            "5min-3s",
+            "99999999999y",
+            "213503982d",
+            "infinity 5s",
+            "5.s",
+            "1e3",
+            "++5",
+            "5+3",
+            "5-3",
+            "+.5",
+            "9223372036854775808us",
+            "1\u{e9}",
+        ] {
             assert!(time_span(text).is_err(), "{text:?}");
         }
     }
