@@ -5,8 +5,13 @@
 //!            --check--> Diagnostics across units
 //! ```
 
+mod findings;
+
+pub use findings::Findings;
+
 use crate::bundle::{Bundle, MAX_ENVIRONMENT, MAX_FILE, SourceTree};
 use crate::check;
+use crate::diagnostic::allow::{self, Allowed};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::ids::{EnvironmentName, UnitDigest, UnitKind, UnitName};
 use crate::spec::layers::{Index, UnitFiles, suffix_of};
@@ -38,12 +43,16 @@ pub struct FleetSpec {
 }
 
 /// What a source tree means for one environment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Compiled {
     /// Complete only when no diagnostic is an error.
     pub fleet: FleetSpec,
-    /// Everything found, in the order of files and lines.
+    /// Everything found that no comment allows, in the order of files and lines.
     pub diagnostics: Vec<Diagnostic>,
+    /// What comments allow.
+    pub allowed: Vec<Allowed>,
+    /// Comments that allow nothing in this environment: findings once the same is true of all ([`Findings`]).
+    pub unused_allowances: Vec<Diagnostic>,
 }
 
 /// Reads every unit of `tree` for `environment`, and checks them. Files below other environments are not looked at.
@@ -266,7 +275,13 @@ impl<'a> Compiler<'a> {
         }
         self.diagnostics.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.cmp(b)));
         self.diagnostics.dedup();
-        Compiled { fleet: FleetSpec { units: self.units }, diagnostics: self.diagnostics }
+        let settled = allow::settle(&mut self.diagnostics, self.cache.allowances());
+        Compiled {
+            fleet: FleetSpec { units: self.units },
+            diagnostics: self.diagnostics,
+            allowed: settled.allowed,
+            unused_allowances: settled.unused,
+        }
     }
 }
 

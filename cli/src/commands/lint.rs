@@ -5,7 +5,7 @@ use crate::commands::lint_source::{self, Files};
 use crate::error::{CommandError, CommandResult, Exit};
 use crate::output::{diagnostic, json};
 use fleet_units::diagnostic::Diagnostic;
-use fleet_units::fleet;
+use fleet_units::fleet::{self, Findings};
 use fleet_units::ids::EnvironmentName;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -42,7 +42,9 @@ pub(crate) fn run(arguments: Arguments, app: &App) -> CommandResult {
         return Err(CommandError::failed(format!("{} has neither units/ nor environments/", arguments.path))
             .hint("name the folder of a configuration repository, or a unit file"));
     }
-    let diagnostics = check(&files, arguments.environment)?;
+    let findings = check(&files, arguments.environment);
+    let allowed = findings.allowed();
+    let diagnostics = findings.into_diagnostics();
     let exit = if diagnostics.iter().any(Diagnostic::is_error) { Exit::No } else { Exit::Done };
     if app.output.is_json() {
         json::print(&app.output, &Lint { files: files.tree.len(), diagnostics })?;
@@ -55,25 +57,27 @@ pub(crate) fn run(arguments: Arguments, app: &App) -> CommandResult {
     app.output.write(&diagnostics.iter().map(render).collect::<String>())?;
     let count = files.tree.len();
     let noun = if count == 1 { "file" } else { "files" };
-    app.output.say(&format!("{count} {noun}: {}", diagnostic::summary(&diagnostics)));
+    let allowed = if allowed == 0 { String::new() } else { format!(", {allowed} allowed") };
+    app.output.say(&format!("{count} {noun}: {}{allowed}", diagnostic::summary(&diagnostics)));
     Ok(exit)
 }
 
 /// Everything found, once each, in the order of files and lines.
-fn check(files: &Files, environment: Option<EnvironmentName>) -> CommandResult<Vec<Diagnostic>> {
-    let environments = match environment {
-        Some(environment) => BTreeSet::from([environment]),
-        None => environments(files),
-    };
-    let mut found: BTreeSet<(String, u32, u32, Diagnostic)> = BTreeSet::new();
-    let mut add = |item: Diagnostic| {
-        found.insert((item.place.file.clone(), item.place.line, item.place.column, item));
-    };
-    files.diagnostics.iter().cloned().for_each(&mut add);
-    for environment in environments {
-        fleet::compile(&environment, &files.tree).diagnostics.into_iter().for_each(&mut add);
+fn check(files: &Files, environment: Option<EnvironmentName>) -> Findings {
+    let mut findings = Findings::default();
+    files.diagnostics.iter().cloned().for_each(|item| findings.add(item));
+    match environment {
+        Some(environment) => {
+            findings.add_environment(fleet::compile(&environment, &files.tree));
+        }
+        None => {
+            for environment in environments(files) {
+                findings.add_environment(fleet::compile(&environment, &files.tree));
+            }
+            findings.add_unused_allowances();
+        }
     }
-    Ok(found.into_iter().map(|(_, _, _, item)| item).collect())
+    findings
 }
 
 /// Those of the default chain, and those that have a folder.

@@ -275,7 +275,7 @@ impl Source {
             return Ok(Arc::clone(understood));
         }
         let snapshot = self.reader.read_tree(&self.git, tree)?;
-        let Compiled { fleet, diagnostics } = (self.compile)(environment, &snapshot.files);
+        let Compiled { fleet, diagnostics, .. } = (self.compile)(environment, &snapshot.files);
         let diagnostics = snapshot.diagnostics.iter().cloned().chain(diagnostics).collect();
         let understood = Arc::new(Understood { snapshot, fleet: Arc::new(fleet), diagnostics });
         if self.compiled.len() == KEPT {

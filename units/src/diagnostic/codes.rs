@@ -4,6 +4,7 @@
 //! each group. A finding with a code that is not here cannot be made where debug assertions are on.
 
 mod across;
+mod comments;
 mod commits;
 mod files;
 mod settings;
@@ -41,6 +42,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Settings that do not go together", codes: settings::CODES },
     Group { title: "Files and units", codes: files::CODES },
     Group { title: "Across units", codes: across::CODES },
+    Group { title: "Comments that allow findings", codes: comments::CODES },
     Group { title: "Commits", codes: commits::CODES },
 ];
 

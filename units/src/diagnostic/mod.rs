@@ -1,6 +1,9 @@
 //! A finding: severity, stable code, exact place, message, hint.
 
+pub(crate) mod allow;
 pub mod codes;
+
+pub use allow::Allowed;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -106,55 +106,6 @@ fn a_change_of_one_unit_changes_the_digest_of_that_unit_alone() {
 }
 
 #[test]
-fn ordering_cycles_are_printed_as_the_cycle() {
-    let unit = |lines: &str| format!("[Unit]\n{lines}\n{RUN}");
-    let compiled = compiled(&[
-        ("units/a.service", &unit("After=network.target\nAfter=b.service")),
-        ("units/b.service", &unit("After=c-alias.service")),
-        (
-            "units/c.service",
-            &format!("{}[Install]\nAlias=c-alias.service\n", unit("Before=b.service\nAfter=a.service")),
-        ),
-        ("units/x.service", &unit("After=basic.target\nBefore=basic.target")),
-        ("units/y.service", &unit("After=gone.service")),
-    ]);
-    assert_eq!(
-        found(&compiled),
-        [
-            "units/a.service:3:7 ordering-cycle ordering cycle, each starts after the next: \
-             a.service -> b.service -> c.service -> a.service",
-            "units/x.service:2:7 ordering-cycle ordering cycle, each starts after the next: \
-             x.service -> basic.target -> x.service"
-        ]
-    );
-}
-
-#[test]
-fn findings_across_units_name_the_place() {
-    let compiled = compiled(&[
-        (
-            "units/a.service",
-            "[Unit]\nWants=network.target wbe.service\n[Service]\nExecStart=/bin/a\nHealthCheckTCP=127.0.0.1:80\n[Install]\nAlias=z.service web.service\n",
-        ),
-        (
-            "units/b.service",
-            "[Service]\nExecStart=/bin/a\n[Fleet]\nHealthCheckURL=http://localhost/\n[Install]\nAlias=z.service\n",
-        ),
-        ("units/web.service", RUN),
-    ]);
-    assert_eq!(
-        found(&compiled),
-        [
-            "units/a.service:2:22 dependency-not-in-set Wants=: wbe.service is no unit of this environment",
-            "units/a.service:7:17 duplicate-alias a.service: its alias web.service is also the name of a unit",
-            "units/b.service:4:16 port-claimed-twice b.service and a.service have health checks on the same port 80",
-            "units/b.service:6:7 duplicate-alias b.service: its alias z.service is also the name of an alias of a.service"
-        ]
-    );
-    assert!(compiled.diagnostics[0].hint.contains("web.service"));
-}
-
-#[test]
 fn file_names_that_mean_nothing_here_are_told() {
     let compiled = compiled(&[
         ("units/data.mount", "[Mount]\n"),

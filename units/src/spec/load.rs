@@ -7,6 +7,7 @@ use super::read;
 use super::reader::Reader;
 use super::{KindSpec, UnitSpec, value};
 use crate::bundle::{Bundle, SourceTree};
+use crate::diagnostic::allow::{self, Allowance, Allowed};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::ids::{EnvironmentName, UnitKind, UnitName};
 use crate::syntax::{Document, Specifiers};
@@ -31,6 +32,8 @@ pub struct Loaded {
     pub spec: Option<UnitSpec>,
     /// In the order of files and lines.
     pub diagnostics: Vec<Diagnostic>,
+    /// What comments took off that list.
+    pub allowed: Vec<Allowed>,
 }
 
 /// Merges a bundle's files for `context.environment` and interprets them as the unit `name`.
@@ -41,7 +44,7 @@ pub struct Loaded {
 pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
     let index = Index::new(&context.environment, &bundle.files);
     let whole = |file: &str| Place { file: file.to_owned(), line: 0, column: 0 };
-    let refuse = |diagnostic| Loaded { spec: None, diagnostics: vec![diagnostic] };
+    let refuse = |diagnostic| Loaded { spec: None, diagnostics: vec![diagnostic], allowed: Vec::new() };
     let Some(files) = index.files(name, &bundle.files) else {
         let message = format!("the bundle holds no unit file for {name}");
         return refuse(Diagnostic::error("no-unit-file", whole(""), message));
@@ -69,8 +72,10 @@ pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
         documents.iter().flat_map(|read| read.diagnostics.iter().cloned()).chain(interpreted.diagnostics).collect();
     diagnostics.sort_by(|a, b| a.place.cmp(&b.place));
     diagnostics.dedup();
+    // A comment may be there for what only a look at all units finds: none is unused here.
+    let allowed = allow::settle(&mut diagnostics, cache.allowances()).allowed;
     let clean = !diagnostics.iter().any(Diagnostic::is_error);
-    Loaded { spec: clean.then_some(interpreted.spec), diagnostics }
+    Loaded { spec: clean.then_some(interpreted.spec), diagnostics, allowed }
 }
 
 /// The timers and sockets whose files are part of the bundle: `compile` adds those that start the unit.
@@ -84,7 +89,9 @@ fn triggers(files: &SourceTree) -> BTreeSet<UnitName> {
 #[derive(Debug)]
 pub(crate) struct Read {
     pub document: Option<Document>,
+    /// Of its grammar, and of its comments that allow findings.
     pub diagnostics: Vec<Diagnostic>,
+    pub allowances: Vec<Allowance>,
 }
 
 /// Files already read, by path.
@@ -98,9 +105,16 @@ impl<'a> Cache<'a> {
     pub(crate) fn read(&mut self, path: &'a str, files: &SourceTree) -> Arc<Read> {
         let entry = self.read.entry(path).or_insert_with(|| {
             let parsed = Document::parse(path, &files[path].content);
-            Arc::new(Read { document: parsed.document, diagnostics: parsed.diagnostics })
+            let (allowances, mut diagnostics) = allow::find(path, &files[path].content);
+            diagnostics.splice(..0, parsed.diagnostics);
+            Arc::new(Read { document: parsed.document, diagnostics, allowances })
         });
         Arc::clone(entry)
+    }
+
+    /// What the comments of the files read allow, by path.
+    pub(crate) fn allowances(&self) -> impl Iterator<Item = (&str, &[Allowance])> {
+        self.read.iter().map(|(path, read)| (*path, &*read.allowances))
     }
 
     /// Everything wrong with the grammar of the files read.

@@ -4,7 +4,7 @@ use crate::source::git::oid;
 use crate::source::{Accepted, Act, Chain, Examined, Source};
 use fleet_units::bundle::{Bundle, SourceTree};
 use fleet_units::diagnostic::{Diagnostic, Place};
-use fleet_units::fleet::{Compiled, FleetSpec, FleetUnit};
+use fleet_units::fleet::{Compiled, FleetUnit};
 use fleet_units::ids::{EnvironmentName, Revision, UnitName};
 use fleet_units::spec::{KindSpec, UnitSpec};
 use fleet_units::time::Timestamp;
@@ -184,7 +184,7 @@ impl World {
 
 /// Each `units/NAME` is a unit, unless it says BROKEN, which is an error in line 1.
 pub(crate) fn compile(environment: &EnvironmentName, tree: &SourceTree) -> Compiled {
-    let mut compiled = Compiled { fleet: FleetSpec::default(), diagnostics: Vec::new() };
+    let mut compiled = Compiled::default();
     for (path, file) in tree {
         let own = format!("environments/{environment}/units/");
         let Some(name) = path.strip_prefix("units/").or_else(|| path.strip_prefix(&own)) else { continue };
