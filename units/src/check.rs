@@ -1,6 +1,6 @@
 //! Checks across the units of one environment: dependencies, ordering cycles, names and ports claimed twice.
 
-use crate::diagnostic::{Diagnostic, Place, did_you_mean};
+use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, Place, did_you_mean};
 use crate::fleet::FleetUnit;
 use crate::graph;
 use crate::ids::UnitName;
@@ -10,9 +10,6 @@ use crate::spec::special::is_well_known_target;
 use crate::spec::{HealthCheck, UnitSpec};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-
-/// A suggestion compares a name with all others: after so many missing names there are none.
-const MAX_SUGGESTIONS: usize = 20;
 
 /// What the checks look at.
 pub(crate) struct Across<'a> {

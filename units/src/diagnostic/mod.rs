@@ -140,13 +140,25 @@ impl fmt::Display for Reason {
     }
 }
 
+/// A suggestion compares a word with many: after so many unknown words of one kind there are none.
+pub(crate) const MAX_SUGGESTIONS: usize = 20;
+
+/// The longest word a suggestion is looked for, in characters: longer ones are no slips of the keyboard.
+const LONGEST_SLIP: usize = 64;
+
 /// The entry of `known` that `wanted` was most likely meant to be, compared without regard to case; `None` when
 /// nothing is near: more than one edit in three characters apart.
 pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = wanted.chars().count();
+    if length > LONGEST_SLIP {
+        return None;
+    }
     let wanted = wanted.to_lowercase();
-    let limit = (wanted.chars().count() / 3).max(1);
+    let limit = (length / 3).max(1);
     known
         .into_iter()
+        // Each edit changes the length by one at most.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= limit)
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()

@@ -1,7 +1,7 @@
 //! Documents -> effective assignments of each directive: order, resets, other spellings, unknown keys.
 
 use super::directives::{self, Directive, Found, Kind, Support};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, Place};
 use crate::ids::UnitKind;
 use crate::syntax::{Assignment, Document, Text};
 use std::collections::BTreeMap;
@@ -44,6 +44,8 @@ pub(crate) struct Row<'a> {
 pub(crate) struct Merged<'a> {
     /// By index in the table.
     rows: BTreeMap<u16, Vec<Assigned<'a>>>,
+    /// How many keys nobody knew.
+    unknown: usize,
 }
 
 impl<'a> Merged<'a> {
@@ -88,7 +90,10 @@ impl<'a> Merged<'a> {
             }
             // Keys of others, systemd.unit(5): ignored silently.
             None if key.starts_with("X-") => {}
-            None => found.push(unknown_key(section, key, &assigned)),
+            None => {
+                self.unknown += 1;
+                found.push(unknown_key(section, &assigned, self.unknown <= MAX_SUGGESTIONS));
+            }
         }
     }
 
@@ -162,11 +167,14 @@ fn unknown_section(kind: UnitKind, section: &str, place: impl Fn() -> Place) -> 
     Some(Diagnostic::warning("unknown-section", place(), message).with_hint(hint))
 }
 
-fn unknown_key(section: &str, key: &str, assigned: &Assigned<'_>) -> Diagnostic {
+/// `suggest`: whether to look for the key that was meant.
+fn unknown_key(section: &str, assigned: &Assigned<'_>, suggest: bool) -> Diagnostic {
+    let key = &*assigned.assignment.key;
     let shown: String = key.chars().take(60).collect();
     let message = format!("{shown}= is no directive of [{section}]");
     let elsewhere = directives::sections_of(key).next();
-    let hint = match (elsewhere, directives::nearest(section, key)) {
+    let near = suggest.then(|| directives::nearest(section, key)).flatten();
+    let hint = match (elsewhere, near) {
         (Some(other), _) => format!("{shown}= belongs in [{other}]"),
         (None, Some(near)) => format!("did you mean {near}=?"),
         (None, None) => "keys that begin with X- are left to others".to_owned(),

@@ -277,8 +277,8 @@ pub fn assignment(word: &str) -> Result<(String, String), String> {
     if !is_name(name) {
         return Err(format!("{name:?} is no name of a variable (letters, digits and _, no digit first)"));
     }
-    if value.contains('\0') {
-        return Err(format!("the value of {name} holds a NUL"));
+    if value.chars().any(|c| c.is_ascii_control() && c != '\t' && c != '\n') {
+        return Err(format!("the value of {name} holds a control character"));
     }
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 /// Longest logical line, continuations joined, in bytes (128 KiB; systemd allows 1 MiB).
 const MAX_LINE: usize = 128 << 10;
-/// Most assignments of one file.
+/// Most sections and assignments of one file.
 const MAX_ASSIGNMENTS: usize = 10_000;
+/// Most lines of one file that are neither: what has more is no unit file at all.
+const MAX_ERRORS: usize = 100;
 
 /// A unit file or drop-in as written.
 #[derive(Clone, Debug)]
@@ -214,14 +216,15 @@ struct Parser {
     diagnostics: Vec<Diagnostic>,
     /// Whether assignments belong somewhere; an error was told when they do not.
     in_section: bool,
-    assignments: usize,
+    /// Sections and assignments so far.
+    counted: usize,
 }
 
 impl Parser {
     fn new(file: &str, text: &str) -> Self {
         let source: Arc<str> = text.into();
         let document = Document { file: file.into(), source: Arc::clone(&source), items: Vec::new() };
-        Parser { source, document, diagnostics: Vec::new(), in_section: false, assignments: 0 }
+        Parser { source, document, diagnostics: Vec::new(), in_section: false, counted: 0 }
     }
 
     /// The line structure of systemd's `config_parse`: comments within a continued line are skipped, an empty
@@ -253,8 +256,8 @@ impl Parser {
                     self.logical(line.start..line.end, &Logical { whole: &source, start, text, pieces: &pieces });
                 }
             }
-            if self.assignments > MAX_ASSIGNMENTS {
-                return self.too_many(line);
+            if let Some((code, message)) = self.exceeded() {
+                return self.stop(line, code, message);
             }
         }
         if let Some(open) = pending {
@@ -285,6 +288,7 @@ impl Parser {
     }
 
     fn push(&mut self, range: Range<usize>, content: Content) {
+        self.counted += usize::from(matches!(content, Content::Section(_) | Content::Assignment(_)));
         self.document.items.push(Item { range, content });
     }
 
@@ -333,7 +337,6 @@ impl Parser {
             let hint = "begin the file with a header such as [Unit] or [Service]";
             return self.garbage("no-section", line, column, format!("{:?} stands in no section", shown(key)), hint);
         }
-        self.assignments += 1;
         let value = value.trim_start_matches(WHITESPACE);
         let value_start = start + body.len() - value.len();
         Content::Assignment(Assignment {
@@ -351,9 +354,19 @@ impl Parser {
         Content::Garbage
     }
 
-    fn too_many(&mut self, line: Line<'_>) {
-        let message = format!("the file has more than {MAX_ASSIGNMENTS} assignments; the rest is not read");
-        let content = self.garbage("too-many-assignments", line.number, 1, message, "");
+    /// Which bound the file exceeds.
+    fn exceeded(&self) -> Option<(&'static str, String)> {
+        if self.counted > MAX_ASSIGNMENTS {
+            let message = format!("the file has more than {MAX_ASSIGNMENTS} sections and assignments");
+            return Some(("too-many-assignments", message));
+        }
+        let message = || format!("more than {MAX_ERRORS} lines are neither section header nor assignment");
+        (self.diagnostics.len() > MAX_ERRORS).then(|| ("too-many-errors", message()))
+    }
+
+    /// Reads nothing behind `line`.
+    fn stop(&mut self, line: Line<'_>, code: &str, message: String) {
+        let content = self.garbage(code, line.number, 1, format!("{message}; the rest is not read"), "");
         self.push(line.end..self.source.len(), content);
     }
 }
@@ -445,7 +458,7 @@ mod tests {
         let joined = format!("[A]\nx={}", "aaaaaaa\\\n".repeat(MAX_LINE / 8 + 1));
         assert_eq!(parsed(&joined).1[0], "line-too-long@2:1");
         let many = format!("[A]\n{}", "x=1\n".repeat(20_000));
-        assert_eq!(parsed(&many).1, ["too-many-assignments@10002:1"]);
+        assert_eq!(parsed(&many).1, ["too-many-assignments@10001:1"]);
     }
 
     proptest! {

@@ -20,7 +20,12 @@ pub(super) const CODES: &[Code] = &[
         "A line, with its continuations, has more than 128 KiB.",
         "Split the value into several assignments, or put it into a file.",
     ),
-    error("too-many-assignments", "A unit file has more than 10,000 assignments.", "Split the unit."),
+    error("too-many-assignments", "A unit file has more than 10,000 sections and assignments.", "Split the unit."),
+    error(
+        "too-many-errors",
+        "More than 100 lines of a file are neither section header nor assignment: it is no unit file.",
+        "Move the file to where it belongs, or correct its name.",
+    ),
     error(
         "bad-section-header",
         "A line begins with `[` and is no section header.",
