@@ -20,6 +20,7 @@ mod example_fleet;
 mod local_fleet;
 mod multicall;
 mod output;
+mod source_files;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -7,7 +7,7 @@
 
 mod findings;
 
-pub use findings::Findings;
+pub use findings::{Finding, Findings};
 
 use crate::bundle::{Bundle, MAX_ENVIRONMENT, MAX_FILE, SourceTree};
 use crate::check;

@@ -37,18 +37,19 @@ fn outcome(case: &Case) -> String {
     let mut findings = Findings::default();
     let mut text = String::new();
     for environment in &case.environments {
-        let compiled = compile(&environment.parse().expect("the case names environments"), &case.tree);
+        let environment = environment.parse().expect("the case names environments");
+        let compiled = compile(&environment, &case.tree);
         for allowed in &compiled.allowed {
             let line = format!("allowed by {}:{}: {}", allowed.by.line, allowed.by.column, allowed.finding);
             if !text.contains(&line) {
                 writeln!(text, "{line}").unwrap();
             }
         }
-        findings.add_environment(compiled);
+        findings.add_environment(&environment, compiled);
     }
     findings.add_unused_allowances();
-    let found = findings.into_diagnostics();
-    found.iter().map(|diagnostic| format!("{diagnostic}\n")).collect::<String>() + &text
+    let found = findings.into_list();
+    found.iter().map(|finding| format!("{}\n", finding.diagnostic)).collect::<String>() + &text
 }
 
 fn cases() -> Vec<(PathBuf, Case)> {

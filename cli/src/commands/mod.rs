@@ -12,7 +12,6 @@ mod follow;
 pub(crate) mod history;
 pub(crate) mod join;
 pub(crate) mod lint;
-mod lint_source;
 mod log_line;
 pub(crate) mod logs;
 pub(crate) mod node;

@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: Arguments, app: &App) -> CommandResult {
         return Ok(exit);
     }
     let stream = &app.output.stdout;
-    let mut text: String = diagnostics.iter().map(|item| diagnostic::render(item, None, "", stream)).collect();
+    let mut text: String = diagnostics.iter().map(|item| diagnostic::line(item, "", stream)).collect();
     let route = (plan.environment.as_str(), plan.from.as_str(), plan.to.as_str());
     text += &plan_view::render(route, &plan.nodes, &plan.plan_id, stream);
     app.output.write(&text)?;

@@ -169,7 +169,7 @@ fn rejection(rejected: &v1::Rejected, stream: &Stream) -> String {
     let mut text =
         format!("  {label} {}: the revision before it keeps running\n", stream.text(&short(&rejected.revision)));
     for item in &rejected.diagnostics {
-        text += &diagnostic::render(&view::diagnostic(item.clone()), None, "    ", stream);
+        text += &diagnostic::line(&view::diagnostic(item.clone()), "    ", stream);
     }
     text
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod diagnostic;
 pub(crate) mod escape;
+pub(crate) mod excerpt;
 pub(crate) mod json;
 pub(crate) mod style;
 pub(crate) mod table;

@@ -129,8 +129,10 @@ fn is_unit_file(file_name: &str) -> bool {
     !file_name.starts_with('.') && suffix_of(file_name).is_some()
 }
 
-/// The suffix of a unit's name, of whatever kind systemd has; `None` when it is no unit's name at all.
-pub(crate) fn suffix_of(name: &str) -> Option<&str> {
+/// The suffix of a unit's name, of whatever kind systemd has: `mount` for `x.mount`. `None` when it is no unit's name
+/// at all.
+#[must_use]
+pub fn suffix_of(name: &str) -> Option<&str> {
     const SUFFIXES: [&str; 11] =
         ["service", "target", "timer", "socket", "mount", "automount", "swap", "path", "slice", "scope", "device"];
     name.rsplit_once('.').map(|(_, suffix)| suffix).filter(|suffix| SUFFIXES.contains(suffix))

@@ -23,6 +23,7 @@ pub mod value;
 
 pub use exec::{Directories, ExecCommand, ExecSpec};
 pub use health::{HealthCheck, HealthSpec};
+pub use layers::suffix_of;
 pub use load::{Context, Loaded, load};
 pub use placement::{DeliveredFile, FilesChange, FleetSection, Instances, Percent, Start};
 pub use read::health::health_port;

@@ -15,6 +15,11 @@ pub(super) const CODES: &[Code] = &[
         "Commit the file itself; for another name of a unit use `Alias=`.",
     ),
     error(
+        "unmerged",
+        "The index holds both sides of a merge that is not finished (`fleet lint --staged`).",
+        "Resolve the conflict and `git add` the file.",
+    ),
+    error(
         "rewound",
         "A branch no longer contains what its environment runs. The environment keeps running it.",
         "Merge the accepted head into the branch, or push it again. To go back use `fleet rollback`.",
