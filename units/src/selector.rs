@@ -57,20 +57,69 @@ impl Selector {
     /// Whether `labels` fulfil every requirement.
     #[must_use]
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.requirements.iter().all(|requirement| requirement.test.holds(labels.get(&requirement.key)))
+        let label = |key: &str| labels.get(key).map_or(Value::Absent, |value| Value::Given(value));
+        self.requirements.iter().all(|requirement| requirement.test.holds(label(&requirement.key)))
+    }
+
+    /// A label of which it asks what no value can fulfil (`role=a,role=b`); `None` when some node could match.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<&str> {
+        contradiction(|| self.requirements.iter())
+    }
+
+    /// Whether no node can match both.
+    #[must_use]
+    pub fn excludes(&self, other: &Selector) -> bool {
+        // Every node matches a selector without requirements: most have none.
+        let trivial = self.requirements.is_empty() || other.requirements.is_empty() || self == other;
+        !trivial && contradiction(|| self.requirements.iter().chain(&other.requirements)).is_some()
     }
 }
 
+/// The first label for which no value fulfils all of the requirements.
+fn contradiction<'a, I: Iterator<Item = &'a Requirement>>(requirements: impl Fn() -> I) -> Option<&'a str> {
+    let possible = |key: &str| {
+        let tests = || requirements().filter(|requirement| requirement.key == key).map(|requirement| &requirement.test);
+        let fulfils = |value: Value<'_>| tests().all(|test| test.holds(value));
+        // A value that no requirement names stands for all such values.
+        fulfils(Value::Absent)
+            || fulfils(Value::Other)
+            || tests().flat_map(Test::named).any(|v| fulfils(Value::Given(v)))
+    };
+    requirements().map(|requirement| requirement.key.as_str()).find(|key| !possible(key))
+}
+
+/// What a node has under the name of a label.
+#[derive(Clone, Copy)]
+enum Value<'a> {
+    Absent,
+    Given(&'a str),
+    /// Some value that no requirement names.
+    Other,
+}
+
 impl Test {
-    fn holds(&self, value: Option<&String>) -> bool {
+    fn holds(&self, value: Value<'_>) -> bool {
+        let is = |wanted: &str| matches!(value, Value::Given(value) if value == wanted);
+        let among = |values: &BTreeSet<String>| matches!(value, Value::Given(value) if values.contains(value));
         match self {
-            Test::Exists => value.is_some(),
-            Test::Absent => value.is_none(),
-            Test::Equals(wanted) => value == Some(wanted),
-            Test::Differs(unwanted) => value != Some(unwanted),
-            Test::In(wanted) => value.is_some_and(|value| wanted.contains(value)),
-            Test::NotIn(unwanted) => value.is_none_or(|value| !unwanted.contains(value)),
+            Test::Exists => !matches!(value, Value::Absent),
+            Test::Absent => matches!(value, Value::Absent),
+            Test::Equals(wanted) => is(wanted),
+            Test::Differs(unwanted) => !is(unwanted),
+            Test::In(wanted) => among(wanted),
+            Test::NotIn(unwanted) => !among(unwanted),
         }
+    }
+
+    /// The values it allows by name.
+    fn named(&self) -> impl Iterator<Item = &str> {
+        let (one, many) = match self {
+            Test::Equals(value) => (Some(value), None),
+            Test::In(values) => (None, Some(values)),
+            Test::Exists | Test::Absent | Test::Differs(_) | Test::NotIn(_) => (None, None),
+        };
+        one.into_iter().chain(many.into_iter().flatten()).map(String::as_str)
     }
 }
 
@@ -251,6 +300,43 @@ mod tests {
     }
 
     #[test]
+    fn what_no_value_fulfils_is_a_contradiction() {
+        let contradiction = |text: &str| text.parse::<Selector>().unwrap().contradiction().map(str::to_owned);
+        for text in [
+            "role=a,role=b",
+            "x,!x",
+            "x=a,!x",
+            "x=a,x!=a",
+            "x in (a,b),x notin (a,b,c)",
+            "x in (a),x in (b,c)",
+            "x in (a,b),x!=a,x!=b",
+            "y,x=1,x in (2)",
+        ] {
+            assert_eq!(contradiction(text).as_deref(), text.contains("role").then_some("role").or(Some("x")), "{text}");
+        }
+        for text in ["", "x", "!x", "x!=a,!x", "x!=a,x", "x notin (a,b),x", "x in (a,b),x in (b,c)", "x=a,x in (a,b),x"]
+        {
+            assert_eq!(contradiction(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn selectors_exclude_each_other_when_no_node_can_match_both() {
+        let excludes = |one: &str, other: &str| {
+            let (one, other) = (one.parse::<Selector>().unwrap(), other.parse::<Selector>().unwrap());
+            assert_eq!(one.excludes(&other), other.excludes(&one));
+            one.excludes(&other)
+        };
+        assert!(
+            excludes("role=web", "role=db,zone=a")
+                && excludes("gpu", "!gpu")
+                && excludes("z in (a,b)", "z notin (b,a)")
+        );
+        assert!(!excludes("", "role=web") && !excludes("role=web", "zone=a") && !excludes("role!=web", "role!=db"));
+        assert!(!excludes("z in (a,b)", "z in (b,c)") && !excludes("role=web", "role=web"));
+    }
+
+    #[test]
     fn an_error_says_the_column() {
         for (text, column) in [
             ("role=", 6),
@@ -293,6 +379,16 @@ mod tests {
             let requirements = parts.into_iter().map(|(key, test)| Requirement { key, test }).collect();
             let selector = Selector { requirements };
             prop_assert_eq!(selector.to_string().parse::<Selector>().unwrap(), selector);
+        }
+
+        #[test]
+        fn a_selector_that_matches_something_has_no_contradiction(
+            parts in proptest::collection::vec(("[ab]", test()), 0..4),
+            labels in proptest::collection::btree_map("[ab]", word(), 0..3),
+        ) {
+            let requirements = parts.into_iter().map(|(key, test)| Requirement { key, test }).collect();
+            let selector = Selector { requirements };
+            prop_assert!(!selector.matches(&labels) || selector.contradiction().is_none());
         }
 
         #[test]

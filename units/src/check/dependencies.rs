@@ -1,0 +1,53 @@
+//! Dependencies on units that the environment does not have.
+
+use super::{Across, Aliases};
+use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, did_you_mean};
+use crate::ids::UnitName;
+use crate::spec::UnitSpec;
+use crate::spec::special::is_well_known_target;
+use std::collections::BTreeSet;
+
+/// A warning for each; the host may have the unit. `fleet plan` tells where a unit cannot start for lack of it.
+pub(super) fn check(across: &Across<'_>, aliases: &Aliases<'_>, found: &mut Vec<Diagnostic>) {
+    let mut suggestions = 0;
+    for (name, unit) in across.units {
+        for (key, others) in named(&unit.spec) {
+            for other in others {
+                let known = across.units.contains_key(other)
+                    || aliases.contains_key(other)
+                    || across.present.contains(other)
+                    || is_well_known_target(other);
+                if known {
+                    continue;
+                }
+                suggestions += 1;
+                let near = (suggestions <= MAX_SUGGESTIONS).then(|| nearest(across, other)).flatten();
+                let hint = near.map_or("add the unit, or take the dependency away".to_owned(), |near| {
+                    format!("did you mean {near}?")
+                });
+                let message = format!("{key}=: {other} is no unit of this environment");
+                let place = across.places().word(name, &[key], other.as_str());
+                found.push(Diagnostic::warning("dependency-not-in-set", place, message).with_hint(hint));
+            }
+        }
+    }
+}
+
+/// The directives that pull units in.
+fn named(spec: &UnitSpec) -> [(&'static str, &BTreeSet<UnitName>); 6] {
+    [
+        ("Requires", &spec.requires),
+        ("Requisite", &spec.requisite),
+        ("BindsTo", &spec.binds_to),
+        ("Wants", &spec.wants),
+        ("OnFailure", &spec.on_failure),
+        ("OnSuccess", &spec.on_success),
+    ]
+}
+
+/// The unit of the same kind whose name is nearest; the suffix, which all have, makes no name near.
+fn nearest<'a>(across: &Across<'a>, wanted: &UnitName) -> Option<&'a UnitName> {
+    let same_kind = || across.units.keys().filter(|name| name.kind() == wanted.kind());
+    let near = did_you_mean(wanted.stem(), same_kind().map(UnitName::stem))?;
+    same_kind().find(|name| name.stem() == near)
+}
