@@ -8,6 +8,7 @@ pub(crate) mod context;
 mod converge;
 pub(crate) mod down;
 pub(crate) mod events;
+pub(crate) mod explain;
 mod follow;
 pub(crate) mod history;
 pub(crate) mod join;

@@ -3,6 +3,7 @@
 
 mod contexts;
 mod coordinator;
+mod explain;
 mod lint;
 mod local;
 mod remote;

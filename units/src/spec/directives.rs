@@ -9,9 +9,12 @@ mod exec;
 mod fleet;
 mod install;
 mod isolation;
+mod manual;
 mod resources;
 mod service;
 mod unit;
+
+pub use manual::manual;
 
 use crate::diagnostic::did_you_mean;
 use std::collections::HashMap;
