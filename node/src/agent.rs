@@ -97,7 +97,7 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
     let folder = Folder::open(&config.state)?;
     let stored = load(&folder);
     let admission = admission(config, &member)?;
-    let mut places = places(config);
+    let mut places = Places::of_this_user(&config.runtime);
     places.take_over |= admission.policy.allow_root;
     let context = specifiers::context(&member.environment, &places);
     let (control, table, events) = Control::attach(&config.control_socket()).await?;
@@ -232,15 +232,6 @@ fn admission(config: &NodeConfig, member: &Membership) -> Result<HostAdmission, 
         tracing::warn!(error = %error_chain(error), "what other nodes of this host hold is not known");
     });
     Ok(HostAdmission { policy, claims: claims.ok() })
-}
-
-fn places(config: &NodeConfig) -> Places {
-    if nix::unistd::geteuid().is_root() {
-        return Places::of_the_system();
-    }
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let home = variable("HOME").unwrap_or_else(|| "/".into());
-    Places::of_a_user(&config.runtime, &home, variable)
 }
 
 type Dialled = Pin<Box<dyn Future<Output = Result<Channel, String>> + Send>>;

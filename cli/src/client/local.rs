@@ -68,6 +68,11 @@ impl Local {
     }
 }
 
+/// The socket of the node `name` of this host.
+pub(crate) fn socket_of(name: &str) -> CommandResult<PathBuf> {
+    named(name, &sockets(&bases()))
+}
+
 fn find(place: &Where) -> CommandResult<PathBuf> {
     if let Some(socket) = &place.socket {
         return Ok(socket.clone());

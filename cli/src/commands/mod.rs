@@ -22,6 +22,7 @@ pub(crate) mod nodes;
 pub(crate) mod plan;
 mod plan_view;
 pub(crate) mod promote;
+pub(crate) mod render;
 pub(crate) mod rollback;
 pub(crate) mod sample_service;
 pub(crate) mod server;

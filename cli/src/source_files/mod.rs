@@ -13,7 +13,11 @@ pub(crate) mod loose;
 
 use fleet_units::bundle::SourceTree;
 use fleet_units::diagnostic::{Diagnostic, Place};
+use fleet_units::ids::EnvironmentName;
+use std::collections::BTreeSet;
 
+/// The environments a coordinator has unless it is configured otherwise.
+const CHAIN: [&str; 4] = ["develop", "test", "staging", "production"];
 /// The folders of a configuration repository that say what runs.
 const ROOTS: [&str; 3] = ["environments", "files", "units"];
 
@@ -35,4 +39,10 @@ impl Files {
         let place = Place { file: file.to_owned(), line: 0, column: 0 };
         self.diagnostics.push(Diagnostic::error(code, place, why));
     }
+}
+
+/// The environments of the default chain, and those that have a folder in `tree`.
+pub(crate) fn environments(tree: &SourceTree) -> BTreeSet<EnvironmentName> {
+    let folders = tree.keys().filter_map(|path| path.strip_prefix("environments/")?.split('/').next());
+    CHAIN.into_iter().chain(folders).filter_map(|name| name.parse().ok()).collect()
 }

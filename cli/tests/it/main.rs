@@ -7,6 +7,7 @@ mod explain;
 mod lint;
 mod local;
 mod remote;
+mod render;
 mod run;
 mod service;
 mod shell;

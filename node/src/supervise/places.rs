@@ -40,6 +40,17 @@ impl Places {
         }
     }
 
+    /// Those of a node that runs as the user of this process and has its runtime folder at `runtime`.
+    #[must_use]
+    pub fn of_this_user(runtime: &Path) -> Places {
+        if nix::unistd::geteuid().is_root() {
+            return Places::of_the_system();
+        }
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let home = variable("HOME").unwrap_or_else(|| "/".into());
+        Places::of_a_user(runtime, &home, variable)
+    }
+
     /// Those of a user manager, from the XDG variables given by `variable`; `runtime` is the node's runtime folder,
     /// used where there is no `$XDG_RUNTIME_DIR`.
     #[must_use]

@@ -7,6 +7,7 @@
 
 mod command;
 pub mod directives;
+pub mod effective;
 pub mod exec;
 pub mod health;
 pub(crate) mod layers;

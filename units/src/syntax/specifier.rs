@@ -58,7 +58,8 @@ impl Specifiers<'_> {
         Ok(Cow::Owned(result))
     }
 
-    fn value(&self, letter: char) -> Result<Cow<'_, str>, String> {
+    /// What `%letter` stands for; `%letter` itself when only a host knows and there is none.
+    pub(crate) fn value(&self, letter: char) -> Result<Cow<'_, str>, String> {
         let name = self.name;
         let instance = name.instance().unwrap_or_default();
         let last = || name.prefix().rsplit('-').next().unwrap_or_default();

@@ -3,8 +3,8 @@
 use super::deny::Deny;
 use super::unenforced::{self, UnitUnenforced};
 use crate::output::{Stream, diagnostic};
-use crate::source_files::Files;
 use crate::source_files::loose::Loose;
+use crate::source_files::{Files, environments};
 use fleet_units::bundle::SourceTree;
 use fleet_units::diagnostic::{Diagnostic, Severity};
 use fleet_units::fleet::{self, Findings};
@@ -12,8 +12,6 @@ use fleet_units::ids::EnvironmentName;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The environments a coordinator has unless it is configured otherwise.
-const CHAIN: [&str; 4] = ["develop", "test", "staging", "production"];
 /// Findings about a unit on its own that only say what is not given with it.
 const NEED_THE_OTHERS: [&str; 3] = ["dependency-not-in-set", "orphan-drop-in", "missing-file"];
 
@@ -87,7 +85,7 @@ impl Report {
 
     fn add_unit(&mut self, unit: &Loose) {
         // Any name does: a unit on its own has no overlays.
-        let environment: EnvironmentName = CHAIN[0].parse().expect("an environment's name");
+        let environment: EnvironmentName = "develop".parse().expect("an environment's name");
         let shown = |path: &str| unit.shown.get(path).cloned().unwrap_or_else(|| path.to_owned());
         let compiled = fleet::compile(&environment, &unit.tree);
         let kept = compiled.diagnostics.iter().filter(|item| counts(item));
@@ -162,10 +160,4 @@ impl Finding {
 /// Whether a finding about a unit on its own says something about that unit.
 fn counts(diagnostic: &Diagnostic) -> bool {
     !NEED_THE_OTHERS.contains(&diagnostic.code.as_str())
-}
-
-/// Those of the default chain, and those that have a folder.
-fn environments(tree: &SourceTree) -> BTreeSet<EnvironmentName> {
-    let folders = tree.keys().filter_map(|path| path.strip_prefix("environments/")?.split('/').next());
-    CHAIN.into_iter().chain(folders).filter_map(|name| name.parse().ok()).collect()
 }
