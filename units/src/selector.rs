@@ -57,14 +57,13 @@ impl Selector {
     /// Whether `labels` fulfil every requirement.
     #[must_use]
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let label = |key: &str| labels.get(key).map_or(Value::Absent, |value| Value::Given(value));
-        self.requirements.iter().all(|requirement| requirement.test.holds(label(&requirement.key)))
+        self.requirements.iter().all(|requirement| requirement.test.holds(labels.get(&requirement.key)))
     }
 
     /// A label of which it asks what no value can fulfil (`role=a,role=b`); `None` when some node could match.
     #[must_use]
     pub fn contradiction(&self) -> Option<&str> {
-        contradiction(|| self.requirements.iter())
+        contradiction(self.requirements.iter())
     }
 
     /// Whether no node can match both.
@@ -72,54 +71,66 @@ impl Selector {
     pub fn excludes(&self, other: &Selector) -> bool {
         // Every node matches a selector without requirements: most have none.
         let trivial = self.requirements.is_empty() || other.requirements.is_empty() || self == other;
-        !trivial && contradiction(|| self.requirements.iter().chain(&other.requirements)).is_some()
+        !trivial && contradiction(self.requirements.iter().chain(&other.requirements)).is_some()
     }
 }
 
-/// The first label for which no value fulfils all of the requirements.
-fn contradiction<'a, I: Iterator<Item = &'a Requirement>>(requirements: impl Fn() -> I) -> Option<&'a str> {
-    let possible = |key: &str| {
-        let tests = || requirements().filter(|requirement| requirement.key == key).map(|requirement| &requirement.test);
-        let fulfils = |value: Value<'_>| tests().all(|test| test.holds(value));
-        // A value that no requirement names stands for all such values.
-        fulfils(Value::Absent)
-            || fulfils(Value::Other)
-            || tests().flat_map(Test::named).any(|v| fulfils(Value::Given(v)))
-    };
-    requirements().map(|requirement| requirement.key.as_str()).find(|key| !possible(key))
+/// The first label for which no value fulfils all of the requirements; linear but for the sorting.
+fn contradiction<'a>(requirements: impl Iterator<Item = &'a Requirement> + Clone) -> Option<&'a str> {
+    let mut labels: BTreeMap<&str, Demands<'_>> = BTreeMap::new();
+    for Requirement { key, test } in requirements.clone() {
+        labels.entry(key).or_default().add(test);
+    }
+    requirements.map(|requirement| requirement.key.as_str()).find(|key| labels[key].are_impossible())
 }
 
-/// What a node has under the name of a label.
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    Absent,
-    Given(&'a str),
-    /// Some value that no requirement names.
-    Other,
+/// What all requirements on one label ask together.
+#[derive(Default)]
+struct Demands<'a> {
+    exists: bool,
+    absent: bool,
+    /// The values that every `=` and `in` allows; `None` without such a test.
+    allowed: Option<BTreeSet<&'a str>>,
+    forbidden: BTreeSet<&'a str>,
 }
 
-impl Test {
-    fn holds(&self, value: Value<'_>) -> bool {
-        let is = |wanted: &str| matches!(value, Value::Given(value) if value == wanted);
-        let among = |values: &BTreeSet<String>| matches!(value, Value::Given(value) if values.contains(value));
-        match self {
-            Test::Exists => !matches!(value, Value::Absent),
-            Test::Absent => matches!(value, Value::Absent),
-            Test::Equals(wanted) => is(wanted),
-            Test::Differs(unwanted) => !is(unwanted),
-            Test::In(wanted) => among(wanted),
-            Test::NotIn(unwanted) => !among(unwanted),
+impl<'a> Demands<'a> {
+    fn add(&mut self, test: &'a Test) {
+        match test {
+            Test::Exists => self.exists = true,
+            Test::Absent => self.absent = true,
+            Test::Equals(value) => self.allow(|allowed| allowed == value, std::iter::once(value)),
+            Test::In(values) => self.allow(|allowed| values.contains(allowed), values.iter()),
+            Test::Differs(value) => drop(self.forbidden.insert(value)),
+            Test::NotIn(values) => self.forbidden.extend(values.iter().map(String::as_str)),
         }
     }
 
-    /// The values it allows by name.
-    fn named(&self) -> impl Iterator<Item = &str> {
-        let (one, many) = match self {
-            Test::Equals(value) => (Some(value), None),
-            Test::In(values) => (None, Some(values)),
-            Test::Exists | Test::Absent | Test::Differs(_) | Test::NotIn(_) => (None, None),
-        };
-        one.into_iter().chain(many.into_iter().flatten()).map(String::as_str)
+    fn allow(&mut self, is_allowed: impl Fn(&str) -> bool, values: impl Iterator<Item = &'a String>) {
+        match &mut self.allowed {
+            Some(allowed) => allowed.retain(|value| is_allowed(value)),
+            None => self.allowed = Some(values.map(String::as_str).collect()),
+        }
+    }
+
+    fn are_impossible(&self) -> bool {
+        match &self.allowed {
+            Some(allowed) => self.absent || allowed.is_subset(&self.forbidden),
+            None => self.absent && self.exists,
+        }
+    }
+}
+
+impl Test {
+    fn holds(&self, value: Option<&String>) -> bool {
+        match self {
+            Test::Exists => value.is_some(),
+            Test::Absent => value.is_none(),
+            Test::Equals(wanted) => value == Some(wanted),
+            Test::Differs(unwanted) => value != Some(unwanted),
+            Test::In(wanted) => value.is_some_and(|value| wanted.contains(value)),
+            Test::NotIn(unwanted) => value.is_none_or(|value| !unwanted.contains(value)),
+        }
     }
 }
 

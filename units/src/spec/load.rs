@@ -156,6 +156,8 @@ pub(crate) fn interpret(
     for row in merged.rows() {
         apply(&mut reader, &row, &mut spec, &mut draft);
     }
+    // What could not be read is at its default now: what that says together with other settings means nothing.
+    let is_whole = readable.len() == documents.len() && !reader.diagnostics.iter().any(Diagnostic::is_error);
     if spec.start_limit_burst == 0 {
         spec.start_limit_interval = Duration::ZERO;
     }
@@ -166,6 +168,9 @@ pub(crate) fn interpret(
             // Part of the text could not be read: what it lacks says nothing.
             false => KindSpec::Service(Box::new(draft.spec)),
         };
+    }
+    if is_whole {
+        read::checks::together(&mut reader, &spec, &merged);
     }
     strict(&mut reader, &spec, &merged);
     let (delivered, delivered_paths) = read::fleet::delivered(&reader, &spec.fleet.files);

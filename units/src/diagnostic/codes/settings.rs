@@ -40,4 +40,20 @@ pub(super) const CODES: &[Code] = &[
         "A setting has no effect without another one, which the message names.",
         "Add the other, or take this one away.",
     ),
+    warning(
+        "contradiction",
+        "Two settings cannot both be meant; the message names them and says what comes of it.",
+        "Decide for one, as the hint says.",
+    ),
+    warning(
+        "start-limit-unreachable",
+        "`StartLimitBurst=` restarts take longer than `StartLimitIntervalSec=`, because each waits for `RestartSec=`: the \
+         limit is never reached, and restarts go on for ever.",
+        "Make the interval longer than burst times `RestartSec=`, or switch the limit off with `StartLimitIntervalSec=0`.",
+    ),
+    note(
+        "zero-timeout",
+        "`TimeoutStopSec=0` means that a stop may take for ever (systemd.service(5)), not that it is made at once.",
+        "Write `infinity`, or a short time such as `1s`.",
+    ),
 ];

@@ -1,8 +1,12 @@
-//! What a service's settings say together: systemd's own refusals (`service_verify`), defaults that depend on others,
-//! and settings that have no effect.
+//! What a unit's settings say together: systemd's own refusals (`service_verify`), defaults that depend on others, and
+//! (below `checks/`) settings that contradict each other or have no effect.
+
+mod together;
+
+pub(crate) use together::together;
 
 use super::service::Draft;
-use crate::diagnostic::Place;
+use crate::diagnostic::{Diagnostic, Place};
 use crate::spec::merge::Merged;
 use crate::spec::reader::Reader;
 use crate::spec::{KillMode, NotifyAccess, Restart, ServiceSpec, ServiceType};
@@ -15,7 +19,7 @@ pub(crate) fn finish(reader: &mut Reader<'_>, mut draft: Draft, merged: &Merged<
     let spec = draft.spec;
     commands(reader, &spec, merged, &place);
     oneshot(reader, &spec, &place);
-    inert(reader, &spec, merged, &place);
+    unwise(reader, &spec, &place);
     spec
 }
 
@@ -112,27 +116,12 @@ fn oneshot(reader: &mut Reader<'_>, spec: &ServiceSpec, place: &impl Fn(&str) ->
     }
 }
 
-/// Settings that say something and change nothing.
-fn inert(reader: &mut Reader<'_>, spec: &ServiceSpec, merged: &Merged<'_>, place: &impl Fn(&str) -> Place) {
-    let given = |key| merged.last(key).is_some();
-    if given("RestartMaxDelaySec") && spec.restart_steps == 0 {
-        let message = "RestartMaxDelaySec= has no effect without RestartSteps=";
-        reader.warning("no-effect", place("RestartMaxDelaySec"), message, "add RestartSteps=");
-    }
-    if spec.restart_steps > 0 && spec.restart_max_delay.is_none() {
-        let message = "RestartSteps= has no effect without RestartMaxDelaySec=";
-        reader.warning("no-effect", place("RestartSteps"), message, "add RestartMaxDelaySec=");
-    }
-    if spec.restart_max_delay.is_some_and(|longest| longest < spec.restart_sec) {
-        let message = "RestartMaxDelaySec= is shorter than RestartSec=";
-        reader.warning("no-effect", place("RestartMaxDelaySec"), message, "make it the longer of the two");
-    }
+/// What systemd advises against.
+fn unwise(reader: &mut Reader<'_>, spec: &ServiceSpec, place: &impl Fn(&str) -> Place) {
     if spec.service_type == ServiceType::Forking && spec.pid_file.is_none() {
         let message = "Type=forking without PIDFile=: the main process can only be guessed";
         let hint = "add PIDFile=, or better run it in the foreground with Type=notify or exec";
-        reader.diagnostics.push(
-            crate::diagnostic::Diagnostic::note("forking-without-pidfile", place("Type"), message).with_hint(hint),
-        );
+        reader.diagnostics.push(Diagnostic::note("forking-without-pidfile", place("Type"), message).with_hint(hint));
     }
     if spec.kill.mode == KillMode::None {
         let message = "KillMode=none leaves processes behind at every stop";
