@@ -2,6 +2,7 @@
 //! inputs, by `tests/fuzz.rs`.
 
 use fleet_units::bundle::{Bundle, SourceFile};
+use fleet_units::calendar::{CalendarSpec, CivilTime};
 use fleet_units::selector::Selector;
 use fleet_units::spec::{Context, load};
 use fleet_units::syntax::Document;
@@ -49,6 +50,24 @@ pub fn selector(text: &str) {
     let Ok(selector) = text.parse::<Selector>() else { return };
     let printed = selector.to_string();
     assert_eq!(printed.parse::<Selector>().as_ref(), Ok(&selector), "{text:?} printed as {printed:?}");
+}
+
+/// A calendar event prints as one that means the same, and elapses only later than now.
+pub fn calendar(text: &str) {
+    let Ok(event) = text.parse::<CalendarSpec>() else { return };
+    let printed = event.to_string();
+    // Not the same value: what every second covers is left out of the list of seconds.
+    let again: CalendarSpec =
+        printed.parse().unwrap_or_else(|error| panic!("{text:?} printed as {printed:?}: {error}"));
+    assert_eq!(again.to_string(), printed, "{text:?}");
+    // The last microsecond of 28 February 2024.
+    let mut now = CivilTime::from_epoch_micros(1_709_164_799_999_999);
+    for _ in 0..5 {
+        let Some(next) = event.next_after(now) else { return };
+        assert!(next > now, "{text:?}: {next:?} is not after {now:?}");
+        assert_eq!(again.next_after(now), Some(next), "{text:?} after {now:?}");
+        now = next;
+    }
 }
 
 /// A unit file and, behind the first NUL, a drop-in: a unit comes out, or an error, and twice the same. What kind of

@@ -103,6 +103,37 @@ const WORDS: &[&str] = &[
 ];
 const SELECTORS: &[&str] =
     &["role", "=", "==", "!=", "!", ",", " ", "in", "notin", "(", ")", "a", "b-c", "x.y/z", "_", "é", "1"];
+const CALENDARS: &[&str] = &[
+    "Mon",
+    "..",
+    ",",
+    "-",
+    "~",
+    "/",
+    ":",
+    "*",
+    " ",
+    "2024",
+    "02",
+    "29",
+    "31",
+    "1",
+    "0",
+    "00",
+    "60",
+    "12",
+    "5.5",
+    "UTC",
+    "Europe/Berlin",
+    "daily",
+    "weekly",
+    "@",
+    "1700000000",
+    "Sun",
+    "2199",
+    "99",
+    "4294967295",
+];
 const VALUES: &[&str] = &[
     "",
     "yes",
@@ -190,6 +221,11 @@ fn words_of_any_text() {
 #[test]
 fn selectors_of_any_text() {
     fuzz(soup(SELECTORS, 16), |text| bodies::selector(&text));
+}
+
+#[test]
+fn calendar_events_of_any_text() {
+    fuzz(soup(CALENDARS, 20), |text| bodies::calendar(&text));
 }
 
 #[test]
