@@ -260,6 +260,11 @@ impl UnitName {
         }
         format!("{}@{}.{}", self.prefix(), instance, self.kind().as_str()).parse()
     }
+
+    /// The same name with the suffix of another kind; an error when it gets too long.
+    pub fn with_kind(&self, kind: UnitKind) -> Result<UnitName, IdError> {
+        format!("{}.{}", self.stem(), kind.as_str()).parse()
+    }
 }
 
 /// SHA-256 of something; shown as 64 lower-case hexadecimal digits.

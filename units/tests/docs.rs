@@ -12,7 +12,7 @@ fn root() -> PathBuf {
 
 fn unit_files_page() -> String {
     let mut page = include_str!("../testdata/docs/unit-files.md").to_owned();
-    for section in ["X-Fleet", "Unit", "Service", "Install"] {
+    for section in ["X-Fleet", "Unit", "Service", "Timer", "Install"] {
         writeln!(page, "## [{section}]\n").unwrap();
         for (support, title) in
             [("supported", "Supported"), ("not-built-yet", "Accepted, not built yet"), ("inert", "Inert")]

@@ -5,7 +5,7 @@
 //! only what differs from the defaults is shown. There is no switch that accepts what came out: read it, then write it.
 
 use fleet_units::bundle::{Bundle, SourceFile};
-use fleet_units::spec::{Context, KindSpec, ServiceSpec, UnitSpec, load};
+use fleet_units::spec::{Context, KindSpec, ServiceSpec, TimerSpec, TimerTrigger, UnitSpec, load};
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::path::Path;
@@ -70,8 +70,10 @@ fn show_unit(spec: &UnitSpec) -> String {
         required_by, alias, triggered_by, fleet.nodes, fleet.instances, fleet.start, fleet.strict, fleet.max_parallel,
         fleet.min_healthy, fleet.health_deadline, fleet.files, fleet.files_change, health.check, health.interval,
         health.timeout, health.retries, health.start_period);
-    if let Some(service) = spec.service() {
-        show_service(out, service);
+    match &spec.kind {
+        KindSpec::Service(service) => show_service(out, service),
+        KindSpec::Timer(timer) => show_timer(out, timer),
+        KindSpec::Target => {}
     }
     for path in spec.delivered.keys() {
         writeln!(out, "delivered: {path}").unwrap();
@@ -111,6 +113,18 @@ fn show_service(out: &mut String, spec: &ServiceSpec) {
         exec.standard_output, exec.standard_error, exec.syslog_identifier, exec.runtime_directory,
         exec.runtime_directory_preserve, exec.state_directory, exec.cache_directory, exec.logs_directory,
         exec.configuration_directory);
+}
+
+fn show_timer(out: &mut String, spec: &TimerSpec) {
+    for trigger in &spec.triggers {
+        match trigger {
+            TimerTrigger::Calendar(event) => writeln!(out, "elapses: {event}").unwrap(),
+            other => writeln!(out, "elapses: {other:?}").unwrap(),
+        }
+    }
+    show(out, "unit", &spec.unit.as_ref().map(ToString::to_string), &None);
+    show_fields!(out, spec, TimerSpec::default(); on_clock_change, on_timezone_change, accuracy, randomized_delay,
+        randomized_offset, fixed_random_delay, defer_reactivation, persistent, wake_system, remain_after_elapse);
 }
 
 fn outcome(case: &Case) -> String {

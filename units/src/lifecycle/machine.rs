@@ -67,7 +67,8 @@ impl Machine {
     pub fn on(&mut self, now: Moment, event: Event) -> Vec<Effect> {
         self.now = now;
         match self.spec.kind {
-            KindSpec::Target => self.on_target(&event),
+            // Elapsing and listening are events of other units; their own life is that of a target.
+            KindSpec::Target | KindSpec::Timer(_) => self.on_target(&event),
             KindSpec::Service(_) => self.dispatch(event),
         }
         std::mem::take(&mut self.out)

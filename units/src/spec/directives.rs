@@ -9,9 +9,11 @@ mod exec;
 mod fleet;
 mod install;
 mod isolation;
+mod kill;
 mod manual;
 mod resources;
 mod service;
+mod timer;
 mod unit;
 
 pub use manual::manual;
@@ -106,6 +108,12 @@ pub enum Kind {
     Dependencies,
     /// Names of units; a list.
     Units,
+    /// The name of a unit; the first one given counts, and it cannot be taken away.
+    FirstUnit,
+    /// A calendar event; a list, emptied together with the time spans of triggers.
+    Calendar,
+    /// A time span; a list, emptied together with calendar events.
+    TriggerSpan,
     /// A command line; a list.
     Command,
     /// `NAME=value` words; a list.
@@ -186,6 +194,9 @@ impl Kind {
             Kind::ExitStatus => "list of exit statuses and signals".to_owned(),
             Kind::Limit => "limit, or soft:hard".to_owned(),
             Kind::Dependencies | Kind::Units => "list of units".to_owned(),
+            Kind::FirstUnit => "name of a unit".to_owned(),
+            Kind::Calendar => "list of calendar events".to_owned(),
+            Kind::TriggerSpan => "list of time spans".to_owned(),
             Kind::Command => "command line".to_owned(),
             Kind::Environment => "list of NAME=value".to_owned(),
             Kind::EnvironmentFile => "path, - allows a missing one".to_owned(),
@@ -212,6 +223,8 @@ impl Kind {
             | Kind::ExitStatus
             | Kind::Dependencies
             | Kind::Units
+            | Kind::Calendar
+            | Kind::TriggerSpan
             | Kind::Command
             | Kind::Environment
             | Kind::EnvironmentFile
@@ -236,6 +249,7 @@ impl Kind {
             | Kind::Signal
             | Kind::Limit
             | Kind::Path
+            | Kind::FirstUnit
             | Kind::Account
             | Kind::Selector
             | Kind::Instances
@@ -277,9 +291,11 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         unit::ROWS,
         conditions::ROWS,
         service::ROWS,
+        kill::ROWS,
         exec::ROWS,
         isolation::ROWS,
         resources::ROWS,
+        timer::ROWS,
         install::ROWS,
         fleet::ROWS,
     ];

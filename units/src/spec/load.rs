@@ -56,7 +56,7 @@ pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
             format!("{name} is masked: its unit file is empty"),
         ));
     }
-    if matches!(name.kind(), UnitKind::Timer | UnitKind::Socket) {
+    if name.kind() == UnitKind::Socket {
         return refuse(Diagnostic::error(
             "kind-not-built-yet",
             whole(files.unit),
@@ -67,7 +67,9 @@ pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
     let paths = std::iter::once(files.unit).chain(files.drop_ins.iter().copied());
     let documents: Vec<Arc<Read>> = paths.map(|path| cache.read(path, &bundle.files)).collect();
     let mut interpreted = interpret(name, &documents, context, &bundle.files);
-    interpreted.spec.triggered_by = triggers(&bundle.files);
+    if name.kind() == UnitKind::Service {
+        interpreted.spec.triggered_by = triggers(&bundle.files);
+    }
     let mut diagnostics: Vec<Diagnostic> =
         documents.iter().flat_map(|read| read.diagnostics.iter().cloned()).chain(interpreted.diagnostics).collect();
     diagnostics.sort_by(|a, b| a.place.cmp(&b.place));
@@ -88,6 +90,8 @@ fn triggers(files: &SourceTree) -> BTreeSet<UnitName> {
 /// A file as read once: its document, and what was wrong with its grammar.
 #[derive(Debug)]
 pub(crate) struct Read {
+    /// Its path in the repository.
+    pub file: String,
     pub document: Option<Document>,
     /// Of its grammar, and of its comments that allow findings.
     pub diagnostics: Vec<Diagnostic>,
@@ -107,7 +111,7 @@ impl<'a> Cache<'a> {
             let parsed = Document::parse(path, &files[path].content);
             let (allowances, mut diagnostics) = allow::find(path, &files[path].content);
             diagnostics.splice(..0, parsed.diagnostics);
-            Arc::new(Read { document: parsed.document, diagnostics, allowances })
+            Arc::new(Read { file: path.to_owned(), document: parsed.document, diagnostics, allowances })
         });
         Arc::clone(entry)
     }
@@ -152,7 +156,7 @@ pub(crate) fn interpret(
         unenforced: Vec::new(),
     };
     let mut spec = UnitSpec::new(name.clone(), KindSpec::Target);
-    let mut draft = read::service::Draft::default();
+    let mut draft = read::kind::Draft::new(name.kind());
     for row in merged.rows() {
         apply(&mut reader, &row, &mut spec, &mut draft);
     }
@@ -161,14 +165,13 @@ pub(crate) fn interpret(
     if spec.start_limit_burst == 0 {
         spec.start_limit_interval = Duration::ZERO;
     }
-    if name.kind() == UnitKind::Service {
-        let file = readable.first().map_or("", |document| document.file());
-        spec.kind = match readable.len() == documents.len() {
-            true => KindSpec::Service(Box::new(read::checks::finish(&mut reader, draft, &merged, file))),
-            // Part of the text could not be read: what it lacks says nothing.
-            false => KindSpec::Service(Box::new(draft.spec)),
-        };
+    if matches!(name.kind(), UnitKind::Timer | UnitKind::Socket) {
+        not_built(&mut reader, documents);
     }
+    let file = readable.first().map_or("", |document| document.file());
+    // Part of the text could not be read: what it lacks says nothing.
+    let whole = is_whole.then_some(&merged);
+    spec.kind = draft.finish(&mut reader, whole, file);
     if is_whole {
         read::checks::together(&mut reader, &spec, &merged);
     }
@@ -178,6 +181,14 @@ pub(crate) fn interpret(
     spec.values = merged.values();
     spec.unenforced = reader.unenforced;
     Interpreted { spec, diagnostics: reader.diagnostics, delivered_paths }
+}
+
+/// Timers and sockets are understood and checked; nothing runs them yet.
+fn not_built(reader: &mut Reader<'_>, documents: &[Arc<Read>]) {
+    let file = documents.first().map_or(String::new(), |read| read.file.clone());
+    let message = format!(".{} units do not run yet", reader.name.kind().as_str());
+    let hint = "the service it starts is not started by itself; `fleet start` starts it";
+    reader.warning("kind-not-built-yet", Place { file, line: 0, column: 0 }, message, hint);
 }
 
 /// `Strict=yes`: what would be unenforced on every host is an error; a node adds what it lacks itself.
@@ -190,7 +201,7 @@ fn strict(reader: &mut Reader<'_>, spec: &UnitSpec, merged: &Merged<'_>) {
 }
 
 /// Reads one directive, whatever its family; the rest is checked by its kind.
-fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::service::Draft) {
+fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::kind::Draft) {
     if !typed(reader, row, spec, draft) {
         reader.check(row);
     }
@@ -200,9 +211,9 @@ fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mu
 }
 
 /// Reads a directive that has a typed field; `false` for others.
-fn typed(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::service::Draft) -> bool {
+fn typed(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::kind::Draft) -> bool {
     match row.directive.section {
-        "Service" => read::service::row(reader, row, draft) || read::exec::row(reader, row, &mut draft.spec.exec),
+        "Service" | "Timer" => draft.row(reader, row),
         "X-Fleet" => read::fleet::row(reader, row, &mut spec.fleet) || read::health::row(reader, row, &mut spec.health),
         _ => read::unit::row(reader, row, spec),
     }

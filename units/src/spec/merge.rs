@@ -116,6 +116,16 @@ impl<'a> Merged<'a> {
                 format!("{}= is refused: {why}", directive.key),
             ));
         }
+        if directive.kind == Kind::FirstUnit
+            && (empty || self.rows.get(&index).is_some_and(|values| !values.is_empty()))
+        {
+            found.push(not_the_first_unit(directive.key, assigned.key_place()));
+            return;
+        }
+        if let (true, Some(together)) = (empty, emptied_together(directive.kind)) {
+            self.rows.retain(|index, _| !together.contains(&directives::row(*index).kind));
+            return;
+        }
         let values = self.rows.entry(index).or_default();
         if empty || !directive.kind.is_list() {
             values.clear();
@@ -147,10 +157,27 @@ impl<'a> Merged<'a> {
     }
 }
 
+/// The kinds whose lists one empty assignment empties together: a timer's triggers, whatever their keys
+/// (systemd.timer(5)).
+fn emptied_together(kind: Kind) -> Option<&'static [Kind]> {
+    match kind {
+        Kind::Calendar | Kind::TriggerSpan => Some(&[Kind::Calendar, Kind::TriggerSpan]),
+        _ => None,
+    }
+}
+
+/// As systemd says of a timer's `Unit=`.
+fn not_the_first_unit(key: &str, place: Place) -> Diagnostic {
+    let message = format!("{key}= counts once: the first one stays, this one is ignored");
+    let hint = "a drop-in cannot change it; replace the unit file instead";
+    Diagnostic::warning("not-the-first-unit", place, message).with_hint(hint)
+}
+
 fn known_section(kind: UnitKind, section: &str) -> bool {
     match section {
         "Unit" | "Install" | "X-Fleet" | "Fleet" => true,
         "Service" => kind == UnitKind::Service,
+        "Timer" => kind == UnitKind::Timer,
         _ => false,
     }
 }
@@ -160,7 +187,7 @@ fn unknown_section(kind: UnitKind, section: &str, place: impl Fn() -> Place) -> 
         return None;
     }
     let message = format!("[{section}] is no section of a .{} unit: what stands in it is ignored", kind.as_str());
-    let known = ["Unit", "Service", "Install", "X-Fleet"];
+    let known = ["Unit", "Service", "Timer", "Install", "X-Fleet"];
     let near = crate::diagnostic::did_you_mean(section, known.into_iter().filter(|known| known_section(kind, known)));
     let hint = near
         .map_or("sections that begin with X- are left to others".to_owned(), |near| format!("did you mean [{near}]?"));

@@ -19,6 +19,7 @@ mod reader;
 pub mod service;
 pub mod signal;
 pub mod special;
+pub mod timer;
 pub mod unit;
 pub mod value;
 
@@ -29,4 +30,5 @@ pub use load::{Context, Loaded, load};
 pub use placement::{DeliveredFile, FilesChange, FleetSection, Instances, Percent, Start};
 pub use read::health::health_port;
 pub use service::{KillMode, KillSpec, NotifyAccess, Restart, ServiceSpec, ServiceType};
+pub use timer::{TimerSpec, TimerTrigger};
 pub use unit::{KindSpec, UnitSpec};

@@ -215,6 +215,18 @@ impl Reader<'_> {
         }
     }
 
+    /// The one unit that a value names, to be started; `None` when it is the unit itself or of no kind Fleet has.
+    pub(crate) fn started_unit(&mut self, at: &Assigned<'_>) -> Option<UnitName> {
+        let word = Word { text: self.text(at)?, offset: 0 };
+        let name = self.unit(at, &word)?;
+        if name == *self.name {
+            let message = format!("{}= names the unit itself", at.assignment.key);
+            self.error("bad-value", at.place(0), message, "name the service it starts, or leave it away");
+            return None;
+        }
+        Some(name)
+    }
+
     /// Checks the value of a directive that is accepted but not read into a type.
     pub(crate) fn check(&mut self, row: &Row<'_>) {
         let kind = row.directive.kind;
@@ -266,9 +278,12 @@ impl Reader<'_> {
                         self.checked(at, value::account(&text));
                     }
                 }
+                Kind::FirstUnit => checked_only(self.started_unit(at)),
                 Kind::ExitStatus
                 | Kind::Dependencies
                 | Kind::Units
+                | Kind::Calendar
+                | Kind::TriggerSpan
                 | Kind::Command
                 | Kind::Environment
                 | Kind::EnvironmentFile

@@ -1,6 +1,6 @@
 //! `[Unit]` and `[Install]`, and what every kind of unit has (systemd.unit(5)).
 
-use super::{FleetSection, HealthSpec, ServiceSpec};
+use super::{FleetSection, HealthSpec, ServiceSpec, TimerSpec};
 use crate::ids::{Sha256Digest, UnitName};
 use crate::status::Unenforced;
 use crate::syntax::Text;
@@ -68,6 +68,8 @@ pub struct UnitSpec {
 pub enum KindSpec {
     /// Processes.
     Service(Box<ServiceSpec>),
+    /// Starts another unit when its time has come.
+    Timer(Box<TimerSpec>),
     /// A group; active as soon as it is started.
     Target,
 }
@@ -110,7 +112,7 @@ impl UnitSpec {
     pub fn service(&self) -> Option<&ServiceSpec> {
         match &self.kind {
             KindSpec::Service(service) => Some(service),
-            KindSpec::Target => None,
+            KindSpec::Timer(_) | KindSpec::Target => None,
         }
     }
 }

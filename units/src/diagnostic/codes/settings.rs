@@ -35,6 +35,28 @@ pub(super) const CODES: &[Code] = &[
         "`Strict=yes`, and the unit asks for something that this version does not put into effect on any host.",
         "Take those settings away, or `Strict=`.",
     ),
+    error(
+        "no-trigger",
+        "A timer has nothing that makes it elapse; systemd refuses it too.",
+        "Say when: `OnCalendar=daily`, or `OnBootSec=5min`.",
+    ),
+    warning(
+        "never-elapses",
+        "A timer, or one of its calendar events, never elapses: a day that no month has, or a timer that only counts \
+         from runs of its own unit.",
+        "Correct the date; `systemd-analyze calendar` shows the next times. For the first run add `OnActiveSec=` or \
+         `OnBootSec=`.",
+    ),
+    warning(
+        "not-the-first-unit",
+        "A timer's `Unit=` counts once: the first one stays, whatever a drop-in says. So it is in systemd.",
+        "Replace the unit file instead of adding a drop-in.",
+    ),
+    warning(
+        "timer-starts-timer",
+        "`Unit=` of a timer names a timer (systemd.timer(5) asks for a unit of another kind).",
+        "Name the service itself.",
+    ),
     warning(
         "no-effect",
         "A setting has no effect without another one, which the message names.",

@@ -1,4 +1,4 @@
-//! `[Service]`: systemd.service(5) and systemd.kill(5).
+//! `[Service]`: systemd.service(5).
 
 use super::Change::{None, Restart};
 use super::{Directive, Kind, Support, inert, later, works};
@@ -8,7 +8,7 @@ const TYPES: &[&str] = &["simple", "exec", "forking", "oneshot", "notify", "noti
 const RESTARTS: &[&str] = &["no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"];
 const TIMEOUT_MODES: &[&str] = &["terminate", "abort", "kill"];
 
-/// Commands, restarts, time limits, and how processes are ended.
+/// Commands, restarts, time limits.
 pub(super) const ROWS: &[Directive] = &[
     works(S, "Type", Kind::Choice(TYPES), "simple", Restart, "When the service counts as started."),
     works(S, "RemainAfterExit", Kind::Bool, "no", None, "It stays active after its processes have ended."),
@@ -74,28 +74,7 @@ pub(super) const ROWS: &[Directive] = &[
         None,
         "Whose notifications are listened to.",
     ),
-    works(
-        S,
-        "KillMode",
-        Kind::Choice(&["control-group", "mixed", "process", "none"]),
-        "control-group",
-        None,
-        "Which processes the signals go to.",
-    ),
-    works(S, "KillSignal", Kind::Signal, "SIGTERM", None, "The first signal of a stop."),
-    works(
-        S,
-        "RestartKillSignal",
-        Kind::Signal,
-        "KillSignal=",
-        None,
-        "The first signal of a stop that belongs to a restart.",
-    ),
-    works(S, "FinalKillSignal", Kind::Signal, "SIGKILL", None, "The last signal of a stop."),
-    works(S, "SendSIGHUP", Kind::Bool, "no", None, "SIGHUP is sent right after KillSignal=."),
-    works(S, "SendSIGKILL", Kind::Bool, "yes", None, "The final signal is sent when the time is up."),
     works(S, "ReloadSignal", Kind::Signal, "SIGHUP", None, "The signal that reloads a notify-reload service."),
-    later(S, "WatchdogSignal", Kind::Signal, "SIGABRT", "The signal of the watchdog."),
     works(S, "WatchdogSec", Kind::Span, "0", Restart, "How often the service must send WATCHDOG=1."),
     later(
         S,

@@ -26,7 +26,7 @@ fn has_a_field(directive: &Directive) -> bool {
         unenforced: Vec::new(),
     };
     let mut spec = UnitSpec::new(name.clone(), KindSpec::Target);
-    let mut draft = read::service::Draft::default();
+    let mut draft = read::kind::Draft::new(UnitKind::Service);
     let row = merged.rows().next().expect("it was assigned");
     typed(&mut reader, &row, &mut spec, &mut draft)
 }
@@ -70,7 +70,7 @@ fn values_are_those_in_effect_under_their_present_names() {
 #[test]
 fn units_that_do_not_run_yet_and_units_without_a_file_are_errors() {
     let code = |name: &str, text: &str| loaded(name, text).diagnostics[0].code.clone();
-    assert_eq!(code("a.timer", "[Timer]\nOnBootSec=5\n"), "kind-not-built-yet");
+    assert_eq!(code("a.socket", "[Socket]\nListenStream=1\n"), "kind-not-built-yet");
     let context = Context { environment: "test".parse().unwrap(), host: None };
     let gone = load(&"a.service".parse().unwrap(), &Bundle::default(), &context);
     assert_eq!(gone.diagnostics[0].code, "no-unit-file");

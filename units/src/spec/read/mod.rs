@@ -7,5 +7,8 @@ pub(super) mod checks;
 pub(super) mod exec;
 pub(super) mod fleet;
 pub(super) mod health;
+pub(super) mod kill;
+pub(super) mod kind;
 pub(super) mod service;
+pub(super) mod timer;
 pub(super) mod unit;

@@ -1,11 +1,11 @@
-//! `[Service]`: commands, restarts, time limits, and how processes are ended.
+//! `[Service]`: commands, restarts, time limits.
 
 use crate::spec::command::commands;
 use crate::spec::merge::Row;
 use crate::spec::reader::{FOR_EVER, Reader};
 use crate::spec::service::ExitStatusSet;
 use crate::spec::signal::{ExitOrSignal, exit_or_signal};
-use crate::spec::{KillMode, NotifyAccess, Restart, ServiceSpec, ServiceType};
+use crate::spec::{NotifyAccess, Restart, ServiceSpec, ServiceType};
 use crate::syntax::words::Escapes;
 use std::time::Duration;
 
@@ -25,7 +25,8 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, draft: &mut Draft) -> 
     command_row(reader, row, &mut draft.spec)
         || lifetime_row(reader, row, draft)
         || status_row(reader, row, &mut draft.spec)
-        || kill_row(reader, row, draft)
+        || reload_signal_row(reader, row, &mut draft.spec)
+        || super::kill::row(reader, row, &mut draft.spec.kill, &mut draft.restart_signal)
 }
 
 fn command_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ServiceSpec) -> bool {
@@ -91,13 +92,6 @@ const NOTIFY_ACCESS: &[(&str, NotifyAccess)] = &[
     ("exec", NotifyAccess::Exec),
     ("all", NotifyAccess::All),
 ];
-const KILL_MODES: &[(&str, KillMode)] = &[
-    ("control-group", KillMode::ControlGroup),
-    ("mixed", KillMode::Mixed),
-    ("process", KillMode::Process),
-    ("none", KillMode::None),
-];
-
 fn no_zero(span: Option<Duration>) -> Option<Duration> {
     span.filter(|span| !span.is_zero() && *span != FOR_EVER)
 }
@@ -148,18 +142,8 @@ fn exit_statuses(reader: &mut Reader<'_>, row: &Row<'_>) -> ExitStatusSet {
     set
 }
 
-fn kill_row(reader: &mut Reader<'_>, row: &Row<'_>, draft: &mut Draft) -> bool {
-    let Some(last) = row.values.last() else { return true };
-    let kill = &mut draft.spec.kill;
-    match row.directive.key {
-        "KillMode" => kill.mode = reader.choice(last, KILL_MODES).unwrap_or(kill.mode),
-        "KillSignal" => kill.signal = reader.signal(last).unwrap_or(kill.signal),
-        "RestartKillSignal" => draft.restart_signal = reader.signal(last),
-        "FinalKillSignal" => kill.final_signal = reader.signal(last).unwrap_or(kill.final_signal),
-        "ReloadSignal" => kill.reload_signal = reader.signal(last).unwrap_or(kill.reload_signal),
-        "SendSIGHUP" => kill.send_sighup = reader.boolean(last).unwrap_or_default(),
-        "SendSIGKILL" => kill.send_sigkill = reader.boolean(last).unwrap_or(true),
-        _ => return false,
-    }
+fn reload_signal_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ServiceSpec) -> bool {
+    let (Some(last), "ReloadSignal") = (row.values.last(), row.directive.key) else { return false };
+    spec.kill.reload_signal = reader.signal(last).unwrap_or(spec.kill.reload_signal);
     true
 }

@@ -1,0 +1,47 @@
+//! What the kind of a unit adds, while it is being read.
+
+use super::{checks, exec, service, timer};
+use crate::ids::UnitKind;
+use crate::spec::KindSpec;
+use crate::spec::merge::{Merged, Row};
+use crate::spec::reader::Reader;
+
+/// One for each kind of unit.
+pub(crate) enum Draft {
+    Service(Box<service::Draft>),
+    Timer(Box<timer::Draft>),
+    /// Targets have no section of their own.
+    Target,
+}
+
+impl Draft {
+    pub(crate) fn new(kind: UnitKind) -> Self {
+        match kind {
+            UnitKind::Service => Draft::Service(Box::default()),
+            UnitKind::Timer => Draft::Timer(Box::default()),
+            UnitKind::Target | UnitKind::Socket => Draft::Target,
+        }
+    }
+
+    /// Reads one directive of the kind's own section; `false` when it has no typed field.
+    pub(crate) fn row(&mut self, reader: &mut Reader<'_>, row: &Row<'_>) -> bool {
+        match self {
+            Draft::Service(draft) => service::row(reader, row, draft) || exec::row(reader, row, &mut draft.spec.exec),
+            Draft::Timer(draft) => timer::row(reader, row, draft),
+            Draft::Target => false,
+        }
+    }
+
+    /// Completes it and checks it as a whole; `merged` is `None` when part of the text could not be read: then what it
+    /// lacks says nothing.
+    pub(crate) fn finish(self, reader: &mut Reader<'_>, merged: Option<&Merged<'_>>, file: &str) -> KindSpec {
+        match (self, merged) {
+            (Draft::Service(draft), Some(merged)) => {
+                KindSpec::Service(Box::new(checks::finish(reader, *draft, merged, file)))
+            }
+            (Draft::Service(draft), None) => KindSpec::Service(Box::new(draft.spec)),
+            (Draft::Timer(draft), merged) => KindSpec::Timer(Box::new(timer::finish(reader, *draft, merged, file))),
+            (Draft::Target, _) => KindSpec::Target,
+        }
+    }
+}
