@@ -12,8 +12,14 @@ fn root() -> PathBuf {
 
 fn unit_files_page() -> String {
     let mut page = include_str!("../testdata/docs/unit-files.md").to_owned();
-    for section in ["X-Fleet", "Unit", "Service", "Timer", "Install"] {
+    for section in ["X-Fleet", "Unit", "Service", "Timer", "Socket", "Install"] {
         writeln!(page, "## [{section}]\n").unwrap();
+        if section == "Socket" {
+            page.push_str(
+                "The keys of systemd.exec(5), systemd.kill(5) and systemd.resource-control(5) are known here too; ",
+            );
+            page.push_str("they stand under [Service] and apply to the socket's own commands.\n\n");
+        }
         for (support, title) in
             [("supported", "Supported"), ("not-built-yet", "Accepted, not built yet"), ("inert", "Inert")]
         {

@@ -5,7 +5,9 @@
 //! only what differs from the defaults is shown. There is no switch that accepts what came out: read it, then write it.
 
 use fleet_units::bundle::{Bundle, SourceFile};
-use fleet_units::spec::{Context, KindSpec, ServiceSpec, TimerSpec, TimerTrigger, UnitSpec, load};
+use fleet_units::spec::{
+    Context, ExecCommand, KindSpec, ServiceSpec, SocketSpec, TimerSpec, TimerTrigger, UnitSpec, load,
+};
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::path::Path;
@@ -73,6 +75,7 @@ fn show_unit(spec: &UnitSpec) -> String {
     match &spec.kind {
         KindSpec::Service(service) => show_service(out, service),
         KindSpec::Timer(timer) => show_timer(out, timer),
+        KindSpec::Socket(socket) => show_socket(out, socket),
         KindSpec::Target => {}
     }
     for path in spec.delivered.keys() {
@@ -96,15 +99,7 @@ fn show_service(out: &mut String, spec: &ServiceSpec) {
         ("exec_stop", &spec.exec_stop),
         ("exec_stop_post", &spec.exec_stop_post),
     ];
-    for (field, commands) in commands {
-        for command in commands {
-            let flag = |on, name| if on { name } else { "" };
-            let flags = flag(command.ignore_failure, " ignore_failure").to_owned()
-                + flag(command.no_expansion, " no_expansion")
-                + flag(command.privileged, " privileged");
-            writeln!(out, "{field}: {} {:?}{flags}", command.program, command.argv).unwrap();
-        }
-    }
+    show_commands(out, &commands);
     show_fields!(out, spec, default; remain_after_exit, pid_file, restart, restart_sec, restart_steps,
         restart_max_delay, timeout_start, timeout_stop, timeout_abort, runtime_max, watchdog, success_exit_status,
         restart_prevent, restart_force, notify_access, kill, exec.user, exec.group, exec.supplementary_groups,
@@ -113,6 +108,18 @@ fn show_service(out: &mut String, spec: &ServiceSpec) {
         exec.standard_output, exec.standard_error, exec.syslog_identifier, exec.runtime_directory,
         exec.runtime_directory_preserve, exec.state_directory, exec.cache_directory, exec.logs_directory,
         exec.configuration_directory);
+}
+
+fn show_commands(out: &mut String, commands: &[(&str, &Vec<ExecCommand>)]) {
+    for (field, commands) in commands {
+        for command in *commands {
+            let flag = |on, name| if on { name } else { "" };
+            let flags = flag(command.ignore_failure, " ignore_failure").to_owned()
+                + flag(command.no_expansion, " no_expansion")
+                + flag(command.privileged, " privileged");
+            writeln!(out, "{field}: {} {:?}{flags}", command.program, command.argv).unwrap();
+        }
+    }
 }
 
 fn show_timer(out: &mut String, spec: &TimerSpec) {
@@ -125,6 +132,30 @@ fn show_timer(out: &mut String, spec: &TimerSpec) {
     show(out, "unit", &spec.unit.as_ref().map(ToString::to_string), &None);
     show_fields!(out, spec, TimerSpec::default(); on_clock_change, on_timezone_change, accuracy, randomized_delay,
         randomized_offset, fixed_random_delay, defer_reactivation, persistent, wake_system, remain_after_elapse);
+}
+
+fn show_socket(out: &mut String, spec: &SocketSpec) {
+    for listen in &spec.listen {
+        writeln!(out, "listen: {listen:?}").unwrap();
+    }
+    show(out, "service", &spec.service.as_ref().map(ToString::to_string), &None);
+    show_commands(
+        out,
+        &[
+            ("exec_start_pre", &spec.exec_start_pre),
+            ("exec_start_post", &spec.exec_start_post),
+            ("exec_stop_pre", &spec.exec_stop_pre),
+            ("exec_stop_post", &spec.exec_stop_post),
+        ],
+    );
+    show_fields!(out, spec, SocketSpec::default(); accept, file_descriptor_name, symlinks, user, group, socket_mode,
+        directory_mode, remove_on_stop, flush_pending, writable, max_connections, max_connections_per_source,
+        trigger_limit, poll_limit, timeout, kill, exec.user, exec.group, exec.working_directory, exec.environment,
+        options.backlog, options.bind_ipv6_only, options.bind_to_device, options.keep_alive, options.keep_alive_time,
+        options.keep_alive_interval, options.keep_alive_probes, options.defer_accept, options.no_delay,
+        options.reuse_port, options.free_bind, options.transparent, options.broadcast, options.pass_credentials,
+        options.pass_security, options.pass_packet_info, options.priority, options.ip_ttl, options.mark,
+        options.receive_buffer, options.send_buffer, options.pipe_size);
 }
 
 fn outcome(case: &Case) -> String {

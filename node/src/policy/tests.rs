@@ -48,7 +48,7 @@ pub(crate) fn service_unit(name: &str) -> UnitSpec {
 pub(crate) fn service_of(unit: &mut UnitSpec) -> &mut ServiceSpec {
     match &mut unit.kind {
         KindSpec::Service(service) => service,
-        KindSpec::Timer(_) | KindSpec::Target => unreachable!("it was made as a service"),
+        KindSpec::Timer(_) | KindSpec::Socket(_) | KindSpec::Target => unreachable!("it was made as a service"),
     }
 }
 

@@ -68,7 +68,7 @@ impl Machine {
         self.now = now;
         match self.spec.kind {
             // Elapsing and listening are events of other units; their own life is that of a target.
-            KindSpec::Target | KindSpec::Timer(_) => self.on_target(&event),
+            KindSpec::Target | KindSpec::Timer(_) | KindSpec::Socket(_) => self.on_target(&event),
             KindSpec::Service(_) => self.dispatch(event),
         }
         std::mem::take(&mut self.out)

@@ -13,13 +13,14 @@ mod kill;
 mod manual;
 mod resources;
 mod service;
+mod socket;
 mod timer;
 mod unit;
 
 pub use manual::manual;
 
 use crate::diagnostic::did_you_mean;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// One directive of one section.
@@ -110,6 +111,10 @@ pub enum Kind {
     Units,
     /// The name of a unit; the first one given counts, and it cannot be taken away.
     FirstUnit,
+    /// The name of a unit; the last one given counts, and it cannot be taken away.
+    LastUnit,
+    /// An address, a path or the like to listen on; a list, emptied together with all others.
+    Listen,
     /// A calendar event; a list, emptied together with the time spans of triggers.
     Calendar,
     /// A time span; a list, emptied together with calendar events.
@@ -194,7 +199,8 @@ impl Kind {
             Kind::ExitStatus => "list of exit statuses and signals".to_owned(),
             Kind::Limit => "limit, or soft:hard".to_owned(),
             Kind::Dependencies | Kind::Units => "list of units".to_owned(),
-            Kind::FirstUnit => "name of a unit".to_owned(),
+            Kind::FirstUnit | Kind::LastUnit => "name of a unit".to_owned(),
+            Kind::Listen => "list of addresses".to_owned(),
             Kind::Calendar => "list of calendar events".to_owned(),
             Kind::TriggerSpan => "list of time spans".to_owned(),
             Kind::Command => "command line".to_owned(),
@@ -223,6 +229,7 @@ impl Kind {
             | Kind::ExitStatus
             | Kind::Dependencies
             | Kind::Units
+            | Kind::Listen
             | Kind::Calendar
             | Kind::TriggerSpan
             | Kind::Command
@@ -250,6 +257,7 @@ impl Kind {
             | Kind::Limit
             | Kind::Path
             | Kind::FirstUnit
+            | Kind::LastUnit
             | Kind::Account
             | Kind::Selector
             | Kind::Instances
@@ -286,6 +294,9 @@ struct Table {
     keys: HashMap<&'static str, Vec<(&'static str, Found)>>,
 }
 
+/// The rows of `[Service]` that `[Socket]` has as well: everything about processes that is not a service's own.
+const SHARED: &[&[Directive]] = &[kill::ROWS, exec::ROWS, isolation::ROWS, resources::ROWS];
+
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let families = [
         unit::ROWS,
@@ -296,17 +307,29 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         isolation::ROWS,
         resources::ROWS,
         timer::ROWS,
+        socket::ROWS,
         install::ROWS,
         fleet::ROWS,
     ];
     let rows: Vec<Directive> = families.into_iter().flatten().copied().collect();
+    let shared: HashSet<&str> = SHARED.iter().flat_map(|family| family.iter()).map(|row| row.key).collect();
     let mut keys: HashMap<_, Vec<_>> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         let index = u16::try_from(index).expect("the table has some hundred rows");
-        keys.entry(row.key).or_default().push((row.section, Found::Row(index)));
+        let places = keys.entry(row.key).or_default();
+        places.push((row.section, Found::Row(index)));
+        if row.section == "Service" && shared.contains(row.key) {
+            places.push(("Socket", Found::Row(index)));
+        }
     }
     for spelling in SPELLINGS {
-        keys.entry(spelling.key).or_default().push((spelling.section, Found::Spelling(spelling)));
+        let places = keys.entry(spelling.key).or_default();
+        places.push((spelling.section, Found::Spelling(spelling)));
+        if spelling.section == "Service"
+            && spelling.means.iter().all(|(at, key)| *at == "Service" && shared.contains(key))
+        {
+            places.push(("Socket", Found::Spelling(spelling)));
+        }
     }
     Table { rows, keys }
 });
@@ -355,7 +378,9 @@ pub fn sections_of(key: &str) -> impl Iterator<Item = &'static str> {
 #[must_use]
 pub fn nearest(section: &str, wanted: &str) -> Option<&'static str> {
     let section = canonical(section);
-    did_you_mean(wanted, all().iter().filter(|row| row.section == section).map(|row| row.key))
+    let is_row =
+        |places: &[(&str, Found)]| places.iter().any(|(at, found)| *at == section && matches!(found, Found::Row(_)));
+    did_you_mean(wanted, TABLE.keys.iter().filter(|(_, places)| is_row(places)).map(|(key, _)| *key))
 }
 
 const fn spelling(

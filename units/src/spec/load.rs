@@ -38,8 +38,7 @@ pub struct Loaded {
 
 /// Merges a bundle's files for `context.environment` and interprets them as the unit `name`.
 ///
-/// An error is found when there is no unit file for `name`, when it is empty (masked), for timers and sockets, which
-/// are not built yet, and for whatever systemd or the directive table refuses.
+/// An error is found when there is no unit file for `name`, when it is empty (masked), and for whatever systemd or the directive table refuses.
 #[must_use]
 pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
     let index = Index::new(&context.environment, &bundle.files);
@@ -54,13 +53,6 @@ pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
             "masked",
             whole(files.unit),
             format!("{name} is masked: its unit file is empty"),
-        ));
-    }
-    if name.kind() == UnitKind::Socket {
-        return refuse(Diagnostic::error(
-            "kind-not-built-yet",
-            whole(files.unit),
-            format!("{name}: units of this kind do not run yet"),
         ));
     }
     let mut cache = Cache::default();
@@ -213,7 +205,7 @@ fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mu
 /// Reads a directive that has a typed field; `false` for others.
 fn typed(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::kind::Draft) -> bool {
     match row.directive.section {
-        "Service" | "Timer" => draft.row(reader, row),
+        "Service" | "Timer" | "Socket" => draft.row(reader, row),
         "X-Fleet" => read::fleet::row(reader, row, &mut spec.fleet) || read::health::row(reader, row, &mut spec.health),
         _ => read::unit::row(reader, row, spec),
     }

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Assigned<'a> {
     pub file: &'a str,
     pub assignment: &'a Assignment,
+    /// Where it stands in the order of all assignments of all files.
+    pub order: u32,
 }
 
 impl<'a> Assigned<'a> {
@@ -40,8 +42,9 @@ pub(crate) struct Row<'a> {
 }
 
 /// What is in effect once all documents have been read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Merged<'a> {
+    kind: UnitKind,
     /// By index in the table.
     rows: BTreeMap<u16, Vec<Assigned<'a>>>,
     /// How many keys nobody knew.
@@ -51,7 +54,8 @@ pub(crate) struct Merged<'a> {
 impl<'a> Merged<'a> {
     /// Reads `documents` in order, for a unit of `kind`.
     pub(crate) fn new(kind: UnitKind, documents: &[&'a Document], found: &mut Vec<Diagnostic>) -> Self {
-        let mut merged = Merged::default();
+        let mut merged = Merged { kind, rows: BTreeMap::new(), unknown: 0 };
+        let mut order = 0;
         for document in documents {
             let file = &**document.file();
             for section in document.sections() {
@@ -60,7 +64,8 @@ impl<'a> Merged<'a> {
             }
             for (section, assignment) in document.assignments() {
                 if known_section(kind, &section.name) {
-                    merged.assign(&section.name, Assigned { file, assignment }, found);
+                    order += 1;
+                    merged.assign(&section.name, Assigned { file, assignment, order }, found);
                 }
             }
         }
@@ -75,7 +80,7 @@ impl<'a> Merged<'a> {
             Some(Found::Spelling(spelling)) => {
                 if spelling.deprecated {
                     let means: Vec<String> =
-                        spelling.means.iter().map(|(section, key)| format!("{key}= in [{section}]")).collect();
+                        spelling.means.iter().map(|(at, key)| format!("{key}= in [{}]", self.section(at))).collect();
                     let message = format!("{key}= is an old spelling");
                     found.push(
                         Diagnostic::note("deprecated-spelling", assigned.key_place(), message)
@@ -92,7 +97,7 @@ impl<'a> Merged<'a> {
             None if key.starts_with("X-") => {}
             None => {
                 self.unknown += 1;
-                found.push(unknown_key(section, &assigned, self.unknown <= MAX_SUGGESTIONS));
+                found.push(unknown_key(self.kind, section, &assigned, self.unknown <= MAX_SUGGESTIONS));
             }
         }
     }
@@ -115,6 +120,11 @@ impl<'a> Merged<'a> {
                 assigned.key_place(),
                 format!("{}= is refused: {why}", directive.key),
             ));
+        }
+        if directive.kind == Kind::LastUnit && empty {
+            let message = format!("{}= cannot be emptied: what it named stays", directive.key);
+            found.push(Diagnostic::warning("no-effect", assigned.key_place(), message).with_hint("name the service"));
+            return;
         }
         if directive.kind == Kind::FirstUnit
             && (empty || self.rows.get(&index).is_some_and(|values| !values.is_empty()))
@@ -146,22 +156,28 @@ impl<'a> Merged<'a> {
         row.and_then(|(_, values)| values.last().copied())
     }
 
+    /// The section of this unit that holds a row of `section`: sockets have rows of services in their own.
+    fn section(&self, section: &'static str) -> &'static str {
+        if self.kind == UnitKind::Socket && section == "Service" { "Socket" } else { section }
+    }
+
     /// The values as written, by section and key.
     pub(crate) fn values(&self) -> BTreeMap<(&'static str, &'static str), Vec<Text>> {
         let texts = |values: &[Assigned<'_>]| values.iter().map(|assigned| assigned.assignment.value.clone()).collect();
         let name = |index: &u16| {
             let directive = directives::row(*index);
-            (directive.section, directive.key)
+            (self.section(directive.section), directive.key)
         };
         self.rows.iter().map(|(index, values)| (name(index), texts(values))).collect()
     }
 }
 
 /// The kinds whose lists one empty assignment empties together: a timer's triggers, whatever their keys
-/// (systemd.timer(5)).
+/// (systemd.timer(5)), and a socket's addresses (systemd.socket(5)).
 fn emptied_together(kind: Kind) -> Option<&'static [Kind]> {
     match kind {
         Kind::Calendar | Kind::TriggerSpan => Some(&[Kind::Calendar, Kind::TriggerSpan]),
+        Kind::Listen => Some(&[Kind::Listen]),
         _ => None,
     }
 }
@@ -178,6 +194,7 @@ fn known_section(kind: UnitKind, section: &str) -> bool {
         "Unit" | "Install" | "X-Fleet" | "Fleet" => true,
         "Service" => kind == UnitKind::Service,
         "Timer" => kind == UnitKind::Timer,
+        "Socket" => kind == UnitKind::Socket,
         _ => false,
     }
 }
@@ -187,7 +204,7 @@ fn unknown_section(kind: UnitKind, section: &str, place: impl Fn() -> Place) -> 
         return None;
     }
     let message = format!("[{section}] is no section of a .{} unit: what stands in it is ignored", kind.as_str());
-    let known = ["Unit", "Service", "Timer", "Install", "X-Fleet"];
+    let known = ["Unit", "Service", "Timer", "Socket", "Install", "X-Fleet"];
     let near = crate::diagnostic::did_you_mean(section, known.into_iter().filter(|known| known_section(kind, known)));
     let hint = near
         .map_or("sections that begin with X- are left to others".to_owned(), |near| format!("did you mean [{near}]?"));
@@ -195,11 +212,12 @@ fn unknown_section(kind: UnitKind, section: &str, place: impl Fn() -> Place) -> 
 }
 
 /// `suggest`: whether to look for the key that was meant.
-fn unknown_key(section: &str, assigned: &Assigned<'_>, suggest: bool) -> Diagnostic {
+fn unknown_key(kind: UnitKind, section: &str, assigned: &Assigned<'_>, suggest: bool) -> Diagnostic {
     let key = &*assigned.assignment.key;
     let shown: String = key.chars().take(60).collect();
     let message = format!("{shown}= is no directive of [{section}]");
-    let elsewhere = directives::sections_of(key).next();
+    let own = directives::sections_of(key).find(|section| known_section(kind, section));
+    let elsewhere = own.or_else(|| directives::sections_of(key).next());
     let near = suggest.then(|| directives::nearest(section, key)).flatten();
     let hint = match (elsewhere, near) {
         (Some(other), _) => format!("{shown}= belongs in [{other}]"),

@@ -120,6 +120,15 @@ impl Reader<'_> {
         self.checked_at(at, offset, value::absolute_path(text))
     }
 
+    /// `/run` for the old folder `/var/run`, with a note, as systemd replaces it.
+    pub(crate) fn below_run(&mut self, at: &Assigned<'_>, path: String) -> String {
+        let Some(below) = path.strip_prefix("/var/run/") else { return path };
+        let message = format!("{}=: {path} is below the old folder /var/run", at.assignment.key);
+        let note = Diagnostic::note("old-path", at.place(0), message).with_hint(format!("write /run/{below}"));
+        self.diagnostics.push(note);
+        format!("/run/{below}")
+    }
+
     pub(crate) fn boolean(&mut self, at: &Assigned<'_>) -> Option<bool> {
         self.checked(at, value::boolean(at.value()))
     }
@@ -278,10 +287,11 @@ impl Reader<'_> {
                         self.checked(at, value::account(&text));
                     }
                 }
-                Kind::FirstUnit => checked_only(self.started_unit(at)),
+                Kind::FirstUnit | Kind::LastUnit => checked_only(self.started_unit(at)),
                 Kind::ExitStatus
                 | Kind::Dependencies
                 | Kind::Units
+                | Kind::Listen
                 | Kind::Calendar
                 | Kind::TriggerSpan
                 | Kind::Command

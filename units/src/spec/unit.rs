@@ -1,6 +1,6 @@
 //! `[Unit]` and `[Install]`, and what every kind of unit has (systemd.unit(5)).
 
-use super::{FleetSection, HealthSpec, ServiceSpec, TimerSpec};
+use super::{FleetSection, HealthSpec, ServiceSpec, SocketSpec, TimerSpec};
 use crate::ids::{Sha256Digest, UnitName};
 use crate::status::Unenforced;
 use crate::syntax::Text;
@@ -70,6 +70,8 @@ pub enum KindSpec {
     Service(Box<ServiceSpec>),
     /// Starts another unit when its time has come.
     Timer(Box<TimerSpec>),
+    /// Starts a service when somebody connects or writes.
+    Socket(Box<SocketSpec>),
     /// A group; active as soon as it is started.
     Target,
 }
@@ -112,7 +114,7 @@ impl UnitSpec {
     pub fn service(&self) -> Option<&ServiceSpec> {
         match &self.kind {
             KindSpec::Service(service) => Some(service),
-            KindSpec::Timer(_) | KindSpec::Target => None,
+            KindSpec::Timer(_) | KindSpec::Socket(_) | KindSpec::Target => None,
         }
     }
 }

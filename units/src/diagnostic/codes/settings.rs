@@ -40,6 +40,22 @@ pub(super) const CODES: &[Code] = &[
         "A timer has nothing that makes it elapse; systemd refuses it too.",
         "Say when: `OnCalendar=daily`, or `OnBootSec=5min`.",
     ),
+    error(
+        "no-listen",
+        "A socket has no `Listen*=`; systemd refuses it too.",
+        "Say where: `ListenStream=/run/NAME.sock`, or `ListenStream=8080`.",
+    ),
+    error(
+        "accept-mode",
+        "`Accept=yes` with something that does not go with it: an address without connections, `Service=`, \
+         `MaxConnections=0`, `DeferTrigger=`; systemd refuses it too.",
+        "Each connection starts an instance of the template of the socket's own name: leave the rest to that.",
+    ),
+    error(
+        "symlinks-target",
+        "`Symlinks=` of a socket with none or several nodes in the file system; systemd refuses it too.",
+        "Split the unit, or take `Symlinks=` away.",
+    ),
     warning(
         "never-elapses",
         "A timer, or one of its calendar events, never elapses: a day that no month has, or a timer that only counts \

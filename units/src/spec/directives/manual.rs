@@ -1,10 +1,6 @@
 //! Which page of the manual a directive is documented on.
 
-use super::{Directive, exec, isolation, resources};
-
-/// What systemd.kill(5) documents; services and sockets share it.
-const KILL: &[&str] =
-    &["KillMode", "KillSignal", "RestartKillSignal", "SendSIGHUP", "SendSIGKILL", "FinalKillSignal", "WatchdogSignal"];
+use super::{Directive, exec, isolation, kill, resources};
 
 /// The page: `systemd.exec(5)`; for Fleet's own section the page of its documentation.
 #[must_use]
@@ -15,10 +11,10 @@ pub fn manual(directive: &Directive) -> &'static str {
         "X-Fleet" => "docs/unit-files.md",
         "Unit" | "Install" => "systemd.unit(5)",
         "Timer" => "systemd.timer(5)",
-        _ if KILL.contains(&directive.key) => "systemd.kill(5)",
+        "Socket" => "systemd.socket(5)",
+        _ if in_any(&[kill::ROWS]) => "systemd.kill(5)",
         _ if in_any(&[exec::ROWS, isolation::ROWS]) => "systemd.exec(5)",
         _ if in_any(&[resources::ROWS]) => "systemd.resource-control(5)",
-        "Socket" => "systemd.socket(5)",
         _ => "systemd.service(5)",
     }
 }
@@ -39,6 +35,9 @@ mod tests {
             ("Service", "User", "systemd.exec(5)"),
             ("Service", "PrivateTmp", "systemd.exec(5)"),
             ("Service", "MemoryMax", "systemd.resource-control(5)"),
+            ("Timer", "OnCalendar", "systemd.timer(5)"),
+            ("Socket", "ListenStream", "systemd.socket(5)"),
+            ("Socket", "KillMode", "systemd.kill(5)"),
             ("Install", "WantedBy", "systemd.unit(5)"),
             ("Fleet", "Nodes", "docs/unit-files.md"),
         ];

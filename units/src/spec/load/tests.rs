@@ -68,9 +68,9 @@ fn values_are_those_in_effect_under_their_present_names() {
 }
 
 #[test]
-fn units_that_do_not_run_yet_and_units_without_a_file_are_errors() {
+fn masked_units_and_units_without_a_file_are_errors() {
     let code = |name: &str, text: &str| loaded(name, text).diagnostics[0].code.clone();
-    assert_eq!(code("a.socket", "[Socket]\nListenStream=1\n"), "kind-not-built-yet");
+    assert_eq!(code("a.service", ""), "masked");
     let context = Context { environment: "test".parse().unwrap(), host: None };
     let gone = load(&"a.service".parse().unwrap(), &Bundle::default(), &context);
     assert_eq!(gone.diagnostics[0].code, "no-unit-file");

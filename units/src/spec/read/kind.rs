@@ -1,6 +1,6 @@
 //! What the kind of a unit adds, while it is being read.
 
-use super::{checks, exec, service, timer};
+use super::{checks, exec, service, socket, socket_checks, timer};
 use crate::ids::UnitKind;
 use crate::spec::KindSpec;
 use crate::spec::merge::{Merged, Row};
@@ -10,6 +10,7 @@ use crate::spec::reader::Reader;
 pub(crate) enum Draft {
     Service(Box<service::Draft>),
     Timer(Box<timer::Draft>),
+    Socket(Box<socket::Draft>),
     /// Targets have no section of their own.
     Target,
 }
@@ -19,7 +20,8 @@ impl Draft {
         match kind {
             UnitKind::Service => Draft::Service(Box::default()),
             UnitKind::Timer => Draft::Timer(Box::default()),
-            UnitKind::Target | UnitKind::Socket => Draft::Target,
+            UnitKind::Socket => Draft::Socket(Box::default()),
+            UnitKind::Target => Draft::Target,
         }
     }
 
@@ -28,6 +30,7 @@ impl Draft {
         match self {
             Draft::Service(draft) => service::row(reader, row, draft) || exec::row(reader, row, &mut draft.spec.exec),
             Draft::Timer(draft) => timer::row(reader, row, draft),
+            Draft::Socket(draft) => socket::row(reader, row, draft) || exec::row(reader, row, &mut draft.spec.exec),
             Draft::Target => false,
         }
     }
@@ -41,6 +44,9 @@ impl Draft {
             }
             (Draft::Service(draft), None) => KindSpec::Service(Box::new(draft.spec)),
             (Draft::Timer(draft), merged) => KindSpec::Timer(Box::new(timer::finish(reader, *draft, merged, file))),
+            (Draft::Socket(draft), merged) => {
+                KindSpec::Socket(Box::new(socket_checks::finish(reader, *draft, merged, file)))
+            }
             (Draft::Target, _) => KindSpec::Target,
         }
     }

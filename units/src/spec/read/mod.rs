@@ -10,5 +10,7 @@ pub(super) mod health;
 pub(super) mod kill;
 pub(super) mod kind;
 pub(super) mod service;
+pub(super) mod socket;
+pub(super) mod socket_checks;
 pub(super) mod timer;
 pub(super) mod unit;

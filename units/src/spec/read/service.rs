@@ -102,17 +102,7 @@ fn pid_file(reader: &mut Reader<'_>, row: &Row<'_>) -> Option<String> {
     let text = reader.text(last)?;
     let text = if text.starts_with('/') || reader.is_open(&text) { text } else { format!("/run/{text}") };
     let path = reader.absolute(last, 0, &text)?;
-    match path.strip_prefix("/var/run/") {
-        Some(below) => {
-            let message = format!("PIDFile=: {path} is below the old folder /var/run");
-            reader.diagnostics.push(
-                crate::diagnostic::Diagnostic::note("old-path", last.place(0), message)
-                    .with_hint(format!("write /run/{below}")),
-            );
-            Some(format!("/run/{below}"))
-        }
-        None => Some(path),
-    }
+    Some(reader.below_run(last, path))
 }
 
 fn status_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ServiceSpec) -> bool {
