@@ -6,6 +6,7 @@
 //! ```
 
 mod findings;
+mod triggers;
 
 pub use findings::{Finding, Findings};
 
@@ -38,8 +39,11 @@ pub struct FleetUnit {
 /// The desired state of one environment.
 #[derive(Clone, Debug, Default)]
 pub struct FleetSpec {
-    /// By unit name; instances listed one by one.
+    /// By unit name; instances listed one by one. Services and targets: what is placed and started.
     pub units: BTreeMap<UnitName, FleetUnit>,
+    /// The timers and sockets, understood and checked as `units` are. Nothing runs them yet; what they start is in
+    /// [`UnitSpec::started`].
+    pub triggers: BTreeMap<UnitName, FleetUnit>,
 }
 
 /// What a source tree means for one environment.
@@ -62,6 +66,8 @@ pub fn compile(environment: &EnvironmentName, tree: &SourceTree) -> Compiled {
     compiler.survey();
     compiler.units();
     compiler.instances_named_by_others();
+    compiler.instances_nobody_named();
+    triggers::attach(&compiler.triggers, &compiler.trigger_paths, &mut compiler.units, tree);
     compiler.sizes();
     compiler.finish()
 }
@@ -74,8 +80,9 @@ struct Compiler<'a> {
     units: BTreeMap<UnitName, FleetUnit>,
     /// The documents of each unit, for places of findings across units.
     documents: BTreeMap<UnitName, Vec<Arc<Read>>>,
-    /// Service to the timers and sockets that start it, with their paths.
-    triggers: BTreeMap<UnitName, Vec<(UnitName, &'a str)>>,
+    triggers: BTreeMap<UnitName, FleetUnit>,
+    /// The unit file of each timer and socket.
+    trigger_paths: BTreeMap<UnitName, &'a str>,
     /// Names of unit files whatever their kind: a dependency on one of them is not missing.
     present: BTreeSet<UnitName>,
     diagnostics: Vec<Diagnostic>,
@@ -91,12 +98,13 @@ impl<'a> Compiler<'a> {
             units: BTreeMap::new(),
             documents: BTreeMap::new(),
             triggers: BTreeMap::new(),
+            trigger_paths: BTreeMap::new(),
             present: BTreeSet::new(),
             diagnostics: Vec::new(),
         }
     }
 
-    /// What file names alone say, and which timers and sockets start what.
+    /// What file names alone say.
     fn survey(&mut self) {
         for path in std::mem::take(&mut self.index.strays) {
             self.diagnostics.push(stray(path));
@@ -105,9 +113,6 @@ impl<'a> Compiler<'a> {
         for (file_name, path) in files {
             match unit_name(file_name, path) {
                 Ok(name) => {
-                    if matches!(name.kind(), UnitKind::Timer | UnitKind::Socket) && !self.is_masked(path) {
-                        self.trigger(&name, path);
-                    }
                     self.present.insert(name);
                 }
                 Err(diagnostic) => self.diagnostics.push(diagnostic),
@@ -120,23 +125,6 @@ impl<'a> Compiler<'a> {
 
     fn is_masked(&self, path: &str) -> bool {
         self.tree[path].content.is_empty()
-    }
-
-    /// Reads a timer or socket as far as it is known today: its grammar, and what it starts.
-    fn trigger(&mut self, name: &UnitName, path: &'a str) {
-        let message = format!("{name}: .{} units do not run yet", name.kind().as_str());
-        let hint = "the service it starts is not started by itself; `fleet start` starts it";
-        self.diagnostics.push(Diagnostic::warning("kind-not-built-yet", whole(path), message).with_hint(hint));
-        let read = self.cache.read(path, self.tree);
-        let (section, key) = if name.kind() == UnitKind::Timer { ("Timer", "Unit") } else { ("Socket", "Service") };
-        let named = read
-            .document
-            .as_ref()
-            .and_then(|document| document.values(section, key).last().map(|at| at.value.to_string()));
-        let started = named.unwrap_or_else(|| format!("{}.service", name.stem()));
-        if let Ok(started) = started.parse() {
-            self.triggers.entry(started).or_default().push((name.clone(), path));
-        }
     }
 
     /// A warning when no unit has drop-ins in `folder` (without `.d`).
@@ -161,7 +149,7 @@ impl<'a> Compiler<'a> {
         let files: Vec<_> =
             self.index.units().filter_map(|(name, path)| Some((name.parse::<UnitName>().ok()?, path))).collect();
         for (name, path) in files {
-            if self.is_masked(path) || matches!(name.kind(), UnitKind::Timer | UnitKind::Socket) {
+            if self.is_masked(path) {
                 continue;
             }
             if name.is_template() {
@@ -179,7 +167,7 @@ impl<'a> Compiler<'a> {
             .collect()
     }
 
-    /// The instances a template has by itself. It is judged as its instance 1, which may not exist.
+    /// The instances a template has by itself. Without any it is judged by a stand-in.
     fn template(&mut self, template: &UnitName) {
         let Some(files) = self.index.files(template, self.tree) else { return };
         let documents = self.read(&files);
@@ -191,8 +179,7 @@ impl<'a> Compiler<'a> {
             Instances::Names(names) => names.clone(),
         };
         if instances.is_empty() {
-            // A file for each instance cannot be there for an instance that does not exist.
-            self.diagnostics.extend(judged.diagnostics.into_iter().filter(|found| found.code != "missing-file"));
+            self.diagnostics.extend(judged.diagnostics.into_iter().filter(|found| !is_of_instance(found, &documents)));
         }
         for instance in instances {
             match template.with_instance(&instance) {
@@ -206,7 +193,7 @@ impl<'a> Compiler<'a> {
 
     /// Reads one unit into the set, once.
     fn unit(&mut self, name: &UnitName) {
-        if self.units.contains_key(name) || self.units.len() > MAX_UNITS {
+        if self.has(name) || self.units.len() + self.triggers.len() > MAX_UNITS {
             return;
         }
         let Some(files) = self.index.files(name, self.tree) else { return };
@@ -214,26 +201,30 @@ impl<'a> Compiler<'a> {
         let mut interpreted = interpret(name, &documents, &self.context, self.tree);
         self.diagnostics.append(&mut interpreted.diagnostics);
         let mut bundle = Bundle::default();
-        let triggers = self.triggers.get(name).map_or(&[][..], Vec::as_slice);
-        let own = std::iter::once(files.unit).chain(files.drop_ins).chain(triggers.iter().map(|(_, path)| *path));
+        let own = std::iter::once(files.unit).chain(files.drop_ins);
         for path in own.chain(interpreted.delivered_paths.iter().map(String::as_str)) {
             bundle.files.insert(path.to_owned(), self.tree[path].clone());
         }
-        interpreted.spec.triggered_by = triggers.iter().map(|(name, _)| name.clone()).collect();
         let unit = FleetUnit { spec: Arc::new(interpreted.spec), digest: bundle.digest(), bundle: Arc::new(bundle) };
-        self.units.insert(name.clone(), unit);
+        match name.kind() {
+            UnitKind::Service | UnitKind::Target => self.units.insert(name.clone(), unit),
+            UnitKind::Timer | UnitKind::Socket => {
+                self.trigger_paths.insert(name.clone(), files.unit);
+                self.triggers.insert(name.clone(), unit)
+            }
+        };
         self.documents.insert(name.clone(), documents);
     }
 
     /// Instances that exist because a unit of the set starts them.
     fn instances_named_by_others(&mut self) {
-        let mut open: Vec<UnitName> = self.units.keys().cloned().collect();
+        let mut open: Vec<UnitName> = self.units.keys().chain(self.triggers.keys()).cloned().collect();
         while let Some(name) = open.pop() {
-            let Some(unit) = self.units.get(&name) else { continue };
+            let Some(unit) = self.units.get(&name).or_else(|| self.triggers.get(&name)) else { continue };
             let spec = Arc::clone(&unit.spec);
             let named = [&spec.requires, &spec.wants, &spec.binds_to, &spec.on_failure, &spec.on_success];
-            for other in named.into_iter().flatten() {
-                if other.template().is_some() && !self.units.contains_key(other) {
+            for other in named.into_iter().flatten().chain(spec.started()) {
+                if other.template().is_some() && !self.has(other) {
                     self.unit(other);
                     open.push(other.clone());
                 }
@@ -241,13 +232,34 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    fn has(&self, name: &UnitName) -> bool {
+        self.units.contains_key(name) || self.triggers.contains_key(name)
+    }
+
+    /// Drop-ins for one instance of a template count for it even while nothing starts that instance: they are judged.
+    fn instances_nobody_named(&mut self) {
+        let folders: Vec<UnitName> =
+            self.index.drop_in_folders().filter_map(|(folder, _)| folder.parse::<UnitName>().ok()).collect();
+        for name in folders {
+            if name.template().is_none_or(|template| !self.present.contains(&template)) || self.has(&name) {
+                continue;
+            }
+            let Some(files) = self.index.files(&name, self.tree) else { continue };
+            if !self.is_masked(files.unit) {
+                let documents = self.read(&files);
+                let judged = interpret(&name, &documents, &self.context, self.tree);
+                self.diagnostics.extend(judged.diagnostics.into_iter().filter(|found| found.code != "missing-file"));
+            }
+        }
+    }
+
     fn sizes(&mut self) {
-        if self.units.len() > MAX_UNITS {
+        if self.units.len() + self.triggers.len() > MAX_UNITS {
             let message = format!("the environment has more than {MAX_UNITS} units");
             self.diagnostics.push(Diagnostic::error("too-many-units", whole(""), message));
         }
         let mut paths = BTreeMap::new();
-        for unit in self.units.values() {
+        for unit in self.units.values().chain(self.triggers.values()) {
             for (path, file) in &unit.bundle.files {
                 paths.insert(path.as_str(), file.content.len());
             }
@@ -270,14 +282,19 @@ impl<'a> Compiler<'a> {
     fn finish(mut self) -> Compiled {
         self.diagnostics.extend(self.cache.diagnostics().cloned());
         if self.units.len() <= MAX_UNITS {
-            let across = check::Across { units: &self.units, documents: &self.documents, present: &self.present };
+            let across = check::Across {
+                units: &self.units,
+                triggers: &self.triggers,
+                documents: &self.documents,
+                present: &self.present,
+            };
             self.diagnostics.extend(across.check());
         }
         self.diagnostics.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.cmp(b)));
         self.diagnostics.dedup();
         let settled = allow::settle(&mut self.diagnostics, self.cache.allowances());
         Compiled {
-            fleet: FleetSpec { units: self.units },
+            fleet: FleetSpec { units: self.units, triggers: self.triggers },
             diagnostics: self.diagnostics,
             allowed: settled.allowed,
             unused_allowances: settled.unused,
@@ -287,6 +304,21 @@ impl<'a> Compiler<'a> {
 
 fn whole(path: &str) -> Place {
     Place { file: path.to_owned(), line: 0, column: 0 }
+}
+
+/// Whether a finding about a stand-in for a template's instances need not be true of them: a file for each instance,
+/// or a value that holds the instance's name, as `OnCalendar=%i` does.
+fn is_of_instance(found: &Diagnostic, documents: &[Arc<Read>]) -> bool {
+    const OF_INSTANCE: [&str; 5] = ["%i", "%I", "%f", "%n", "%N"];
+    let of_file = documents.iter().filter(|read| read.file == found.place.file);
+    let mut assignments = of_file.filter_map(|read| read.document.as_ref()).flat_map(|document| document.assignments());
+    let named = |value: &str| OF_INSTANCE.iter().any(|specifier| value.contains(specifier));
+    found.code == "missing-file"
+        || (found.place.line > 0
+            && assignments.any(|(_, assignment)| {
+                let (last, _) = assignment.position(assignment.value.len());
+                (assignment.line..=last).contains(&found.place.line) && named(&assignment.value)
+            }))
 }
 
 fn stray(path: &str) -> Diagnostic {

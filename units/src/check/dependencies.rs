@@ -2,18 +2,18 @@
 
 use super::{Across, Aliases};
 use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, did_you_mean};
-use crate::ids::UnitName;
+use crate::ids::{UnitKind, UnitName};
 use crate::spec::UnitSpec;
 use crate::spec::special::is_well_known_target;
-use std::collections::BTreeSet;
 
 /// A warning for each; the host may have the unit. `fleet plan` tells where a unit cannot start for lack of it.
 pub(super) fn check(across: &Across<'_>, aliases: &Aliases<'_>, found: &mut Vec<Diagnostic>) {
     let mut suggestions = 0;
-    for (name, unit) in across.units {
+    for (name, unit) in across.units.iter().chain(across.triggers) {
         for (key, others) in named(&unit.spec) {
             for other in others {
                 let known = across.units.contains_key(other)
+                    || across.triggers.contains_key(other)
                     || aliases.contains_key(other)
                     || across.present.contains(other)
                     || is_well_known_target(other);
@@ -33,15 +33,17 @@ pub(super) fn check(across: &Across<'_>, aliases: &Aliases<'_>, found: &mut Vec<
     }
 }
 
-/// The directives that pull units in.
-fn named(spec: &UnitSpec) -> [(&'static str, &BTreeSet<UnitName>); 6] {
+/// The directives that pull units in, and those that name what a timer or socket starts.
+fn named(spec: &UnitSpec) -> [(&'static str, Vec<&UnitName>); 7] {
+    let started = if spec.name.kind() == UnitKind::Timer { "Unit" } else { "Service" };
     [
-        ("Requires", &spec.requires),
-        ("Requisite", &spec.requisite),
-        ("BindsTo", &spec.binds_to),
-        ("Wants", &spec.wants),
-        ("OnFailure", &spec.on_failure),
-        ("OnSuccess", &spec.on_success),
+        (started, spec.started().into_iter().collect()),
+        ("Requires", spec.requires.iter().collect()),
+        ("Requisite", spec.requisite.iter().collect()),
+        ("BindsTo", spec.binds_to.iter().collect()),
+        ("Wants", spec.wants.iter().collect()),
+        ("OnFailure", spec.on_failure.iter().collect()),
+        ("OnSuccess", spec.on_success.iter().collect()),
     ]
 }
 

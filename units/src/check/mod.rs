@@ -23,6 +23,8 @@ use std::sync::Arc;
 pub(crate) struct Across<'a> {
     /// The set.
     pub units: &'a BTreeMap<UnitName, FleetUnit>,
+    /// The timers and sockets of the set.
+    pub triggers: &'a BTreeMap<UnitName, FleetUnit>,
     /// The documents of each unit, the unit file first.
     pub documents: &'a BTreeMap<UnitName, Vec<Arc<Read>>>,
     /// Names of all unit files, templates, masked units and kinds that do not run yet included.

@@ -142,3 +142,84 @@ fn a_health_check_of_an_overlay_replaces_the_common_one() {
     let unit = &compiled.fleet.units[&"web.service".parse().unwrap()];
     assert_eq!(unit.spec.health.check, Some(HealthCheck::Url("http://127.0.0.1:2/".to_owned())));
 }
+
+#[test]
+fn timers_and_sockets_are_read_whole_and_their_services_wait_for_them() {
+    let compiled = compiled(&[
+        ("units/nightly.timer", "[Timer]\nOnCalendar=daily\nPersistent=yes\n"),
+        ("units/nightly.timer.d/10.conf", "[Timer]\nOnCalendar=\nOnCalendar=03:00\nUnit=backup.service\n"),
+        ("environments/test/nightly.timer.d/20.conf", "[Timer]\nAccuracySec=1us\n"),
+        ("units/backup.service", RUN),
+        ("units/db@.timer", "[Timer]\nOnCalendar=hourly\n[Fleet]\nInstances=a b\n"),
+        ("units/db@.service", RUN),
+        ("units/web.socket", "[Socket]\nListenStream=80\n"),
+        ("units/web.service", RUN),
+        ("units/echo.socket", "[Socket]\nListenStream=7\nAccept=yes\n"),
+        ("units/echo@.service", RUN),
+    ]);
+    let mut codes = codes(&compiled);
+    codes.dedup();
+    assert_eq!(codes, ["kind-not-built-yet"], "{:?}", found(&compiled));
+    let triggers: Vec<&str> = compiled.fleet.triggers.keys().map(UnitName::as_str).collect();
+    assert_eq!(triggers, ["db@a.timer", "db@b.timer", "echo.socket", "nightly.timer", "web.socket"]);
+    assert_eq!(names(&compiled), ["backup.service", "db@a.service", "db@b.service", "web.service"]);
+    for (service, trigger) in
+        [("backup.service", "nightly.timer"), ("db@a.service", "db@a.timer"), ("web.service", "web.socket")]
+    {
+        let unit = &compiled.fleet.units[&service.parse().unwrap()];
+        assert_eq!(unit.spec.triggered_by, BTreeSet::from([trigger.parse().unwrap()]));
+        let context = Context { environment: "test".parse().unwrap(), host: None };
+        assert_eq!(load(&service.parse().unwrap(), &unit.bundle, &context).spec.as_ref(), Some(&*unit.spec));
+    }
+    let nightly = &compiled.fleet.triggers[&"nightly.timer".parse().unwrap()];
+    assert_eq!(nightly.bundle.files.len(), 3);
+    assert_eq!(nightly.spec.started().map(UnitName::as_str), Some("backup.service"));
+}
+
+#[test]
+fn what_a_timer_or_socket_starts_must_be_there() {
+    let compiled = compiled(&[
+        ("units/nightly.timer", "[Unit]\nWants=gone.service\n[Timer]\nOnCalendar=daily\nUnit=nihgtly.service\n"),
+        ("units/nightly.service", RUN),
+        ("units/alone.socket", "[Socket]\nListenStream=80\n"),
+    ]);
+    let told: Vec<String> = found(&compiled).into_iter().filter(|text| !text.contains("kind-not-built-yet")).collect();
+    assert_eq!(
+        told,
+        [
+            "units/alone.socket:0:0 dependency-not-in-set Service=: alone.service is no unit of this environment",
+            "units/nightly.timer:2:7 dependency-not-in-set Wants=: gone.service is no unit of this environment",
+            "units/nightly.timer:5:6 dependency-not-in-set Unit=: nihgtly.service is no unit of this environment",
+        ]
+    );
+}
+
+#[test]
+fn templates_without_instances_are_judged_all_the_same() {
+    let compiled = compiled(&[
+        ("units/a@.service", "[Service]\nExecStart=/bin/a\nRestart=sometimes\nNice=%i\n"),
+        ("units/b@.timer", "[Timer]\nOnCalendar=%i\nOnBootSec=soon\n"),
+        ("units/c@.socket", "[Socket]\nAccept=yes\n"),
+        ("units/c@.service", RUN),
+        ("units/c@.service.d/10.conf", "[Service]\nUMask=9\n"),
+        ("units/c@x.service.d/10.conf", "[Service]\nRestartSec=9 parsecs\n"),
+        ("units/b@.service", RUN),
+    ]);
+    let errors: Vec<String> = compiled
+        .diagnostics
+        .iter()
+        .filter(|d| d.is_error())
+        .map(|d| format!("{}:{}", d.place.file, d.place.line))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            "units/a@.service:3",
+            "units/b@.timer:3",
+            "units/c@.service.d/10.conf:2",
+            "units/c@.socket:0",
+            "units/c@x.service.d/10.conf:2"
+        ]
+    );
+    assert_eq!((compiled.fleet.units.len(), compiled.fleet.triggers.len()), (0, 0));
+}

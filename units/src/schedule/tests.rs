@@ -40,7 +40,7 @@ fn select(mut entry: (UnitName, FleetUnit), selector: &str) -> (UnitName, FleetU
 }
 
 fn fleet(units: impl IntoIterator<Item = (UnitName, FleetUnit)>) -> FleetSpec {
-    FleetSpec { units: units.into_iter().collect() }
+    FleetSpec { units: units.into_iter().collect(), ..FleetSpec::default() }
 }
 
 fn facts(environment: &str) -> NodeFacts {

@@ -60,7 +60,7 @@ pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
     let documents: Vec<Arc<Read>> = paths.map(|path| cache.read(path, &bundle.files)).collect();
     let mut interpreted = interpret(name, &documents, context, &bundle.files);
     if name.kind() == UnitKind::Service {
-        interpreted.spec.triggered_by = triggers(&bundle.files);
+        interpreted.spec.triggered_by = triggers(name, &bundle.files);
     }
     let mut diagnostics: Vec<Diagnostic> =
         documents.iter().flat_map(|read| read.diagnostics.iter().cloned()).chain(interpreted.diagnostics).collect();
@@ -72,11 +72,16 @@ pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
     Loaded { spec: clean.then_some(interpreted.spec), diagnostics, allowed }
 }
 
-/// The timers and sockets whose files are part of the bundle: `compile` adds those that start the unit.
-fn triggers(files: &SourceTree) -> BTreeSet<UnitName> {
+/// The timers and sockets whose files are part of the service's bundle: `compile` adds those that start it. A template
+/// stands for its instance of the service's instance.
+fn triggers(service: &UnitName, files: &SourceTree) -> BTreeSet<UnitName> {
     let names = files.keys().filter(|path| path.starts_with("units/") || path.contains("/units/"));
     let names = names.filter_map(|path| path.rsplit('/').next()?.parse::<UnitName>().ok());
-    names.filter(|name| matches!(name.kind(), UnitKind::Timer | UnitKind::Socket)).collect()
+    let instance = |name: UnitName| match service.instance() {
+        Some(instance) if name.is_template() => name.with_instance(instance).unwrap_or(name),
+        _ => name,
+    };
+    names.filter(|name| matches!(name.kind(), UnitKind::Timer | UnitKind::Socket)).map(instance).collect()
 }
 
 /// A file as read once: its document, and what was wrong with its grammar.

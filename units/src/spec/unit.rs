@@ -109,6 +109,16 @@ impl UnitSpec {
         }
     }
 
+    /// What a timer or socket starts; `None` for other kinds. With `Accept=yes` a template.
+    #[must_use]
+    pub fn started(&self) -> Option<&UnitName> {
+        match &self.kind {
+            KindSpec::Timer(timer) => timer.unit.as_ref(),
+            KindSpec::Socket(socket) => socket.service.as_ref(),
+            KindSpec::Service(_) | KindSpec::Target => None,
+        }
+    }
+
     /// The service part; `None` for other kinds.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceSpec> {
