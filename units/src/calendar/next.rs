@@ -57,7 +57,9 @@ impl Walk {
         let mut walk = Walk([year, month, day, hour, minute, micros]);
         match micros < walk.last(MICROS) {
             true => walk.0[MICROS] += 1,
-            false => walk.carry_from(MICROS),
+            false => {
+                walk.carry_from(MICROS);
+            }
         }
         walk
     }
@@ -74,11 +76,7 @@ impl Walk {
                 Some(value) => self.set(field, value),
                 None if field == YEAR => return Step::Never,
                 None => {
-                    self.carry_from(field);
-                    if field == MICROS {
-                        // A repetition that runs over the minute: systemd keeps its fraction of a second.
-                        self.0[MICROS] = found.map_or(0, |found| found % MICROS_PER_SECOND);
-                    }
+                    self.overflow(field, found);
                     return Step::Again;
                 }
             }
@@ -88,6 +86,18 @@ impl Walk {
             }
         }
         Step::Found
+    }
+
+    /// Carries over a field whose next value, if there is one, lies behind its range. As in systemd, what is left of
+    /// that value stays when more than the field above changes, and a fraction of a second always does.
+    fn overflow(&mut self, field: usize, found: Option<u32>) {
+        let left = found.map(|found| found - self.last(field) - 1 + FIRST[field]);
+        let changed = self.carry_from(field);
+        match left {
+            Some(left) if changed + 1 < field => self.0[field] = left,
+            Some(left) if field == MICROS => self.0[field] = left % MICROS_PER_SECOND,
+            Some(_) | None => {}
+        }
     }
 
     /// The first value of the field that `spec` has and that is not before the present one; perhaps out of range.
@@ -125,9 +135,10 @@ impl Walk {
         }
     }
 
-    /// Adds one to the field above, and to those above it as far as it overflows.
-    fn carry_from(&mut self, field: usize) {
+    /// Adds one to the field above, and to those above it as far as it overflows; tells the highest it changed.
+    fn carry_from(&mut self, field: usize) -> usize {
         let above = (MONTH..field).rev().find(|above| self.0[*above] < self.last(*above)).unwrap_or(YEAR);
         self.set(above, self.0[above].saturating_add(1));
+        above
     }
 }

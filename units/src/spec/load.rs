@@ -167,7 +167,7 @@ pub(crate) fn interpret(
     }
     let file = readable.first().map_or("", |document| document.file());
     // Part of the text could not be read: what it lacks says nothing.
-    let whole = is_whole.then_some(&merged);
+    let whole = (readable.len() == documents.len()).then_some(&merged);
     spec.kind = draft.finish(&mut reader, whole, file);
     if is_whole {
         read::checks::together(&mut reader, &spec, &merged);

@@ -7,6 +7,7 @@
 //! `spec` gives the assignments their meaning; nothing here knows a directive.
 
 pub mod document;
+pub mod escape;
 mod lines;
 pub mod specifier;
 pub mod text;
