@@ -2,7 +2,7 @@
 
 mod deny;
 mod report;
-mod unenforced;
+pub(crate) mod unenforced;
 
 use crate::args::App;
 use crate::error::{CommandError, CommandResult, Exit};

@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod explain;
 mod follow;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod join;
 pub(crate) mod lint;
 mod log_line;

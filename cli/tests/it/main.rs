@@ -4,6 +4,8 @@
 mod contexts;
 mod coordinator;
 mod explain;
+mod hook;
+mod import;
 mod lint;
 mod local;
 mod remote;

@@ -124,7 +124,7 @@ fn key_of(setting: &Setting) -> &str {
 }
 
 /// `code: setting setting …` for each reason, filled to lines.
-fn by_reason<'a>(settings: impl Iterator<Item = (&'a str, String)>, stream: &Stream) -> String {
+pub(crate) fn by_reason<'a>(settings: impl Iterator<Item = (&'a str, String)>, stream: &Stream) -> String {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for (code, setting) in settings {
         match groups.iter_mut().find(|(known, _)| *known == code) {
