@@ -27,6 +27,18 @@ Restart= in [Service]
 }
 
 #[test]
+fn what_sockets_share_with_services_is_explained_for_both() {
+    let person = Person::new();
+    for word in ["Socket/User", "Service/User", "User"] {
+        let ran = person.fleet(&format!("explain {word}")).exits(0);
+        assert!(ran.stdout.starts_with("User= in [Service] and [Socket]\n"), "{}", ran.stdout);
+        assert_eq!(ran.stdout.matches("  value").count(), 1, "{}", ran.stdout);
+    }
+    let ran = person.fleet("explain --section Socket").exits(0);
+    assert!(ran.stdout.contains("\nUser ") && ran.stdout.contains("\nListenStream "), "{}", ran.stdout);
+}
+
+#[test]
 fn an_old_spelling_leads_to_what_it_means() {
     let person = Person::new();
     let ran = person.fleet("explain Service/StartLimitInterval").exits(0);

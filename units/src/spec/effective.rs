@@ -13,7 +13,7 @@ use super::load::{Cache, Context};
 use super::merge::Merged;
 use crate::bundle::SourceTree;
 use crate::diagnostic::{Diagnostic, Place, did_you_mean};
-use crate::ids::UnitName;
+use crate::ids::{UnitKind, UnitName};
 use crate::syntax::Specifiers;
 use fill::Filled;
 use std::fmt;
@@ -102,6 +102,8 @@ pub fn effective(name: &UnitName, tree: &SourceTree, context: &Context) -> Resul
                 false => fill::fill(row.directive.kind, at.value(), &specifiers),
             };
             let directives::Directive { section, key, .. } = *row.directive;
+            // A socket's processes are set up by rows it shares with services.
+            let section = if (name.kind(), section) == (UnitKind::Socket, "Service") { "Socket" } else { section };
             let written = (*at.assignment.key != *key).then(|| at.assignment.key.to_string());
             let Filled { text: value, kept } = filled;
             lines.push(EffectiveLine { section, key, value, kept, written, place: at.key_place() });

@@ -1,7 +1,7 @@
 //! A directive: its rows of the table, and the spellings that mean it.
 
 use crate::output::{Paint, Stream};
-use fleet_units::spec::directives::{self, Change, Directive, OldSpelling, SPELLINGS, Support};
+use fleet_units::spec::directives::{self, Change, Directive, Found, OldSpelling, SPELLINGS, Support};
 use serde::Serialize;
 
 /// What a key is, in one section or in several.
@@ -14,6 +14,8 @@ pub(super) struct View {
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     pub(super) section: &'static str,
+    /// Other sections that have the same key with the same meaning.
+    also_in: Vec<&'static str>,
     pub(super) key: &'static str,
     pub(super) doc: &'static str,
     pub(super) value: String,
@@ -46,8 +48,9 @@ impl From<&OldSpelling> for Spelling {
 /// The rows that `key` means, in `section` or in any; `None` when there are none.
 pub(super) fn view(section: Option<&str>, key: &str) -> Option<View> {
     let here = |at: &str| section.is_none_or(|section| section == at);
+    let of_key = directives::all().iter().filter(|row| row.key == key);
     let mut rows: Vec<Row> =
-        directives::all().iter().filter(|row| row.key == key && here(row.section)).map(Row::new).collect();
+        of_key.filter(|row| section.is_none_or(|section| is_in(row, section))).map(Row::new).collect();
     for spelling in SPELLINGS.iter().filter(|spelling| spelling.key == key && here(spelling.section)) {
         let means = spelling.means.iter().filter_map(|(section, key)| directives::find(section, key));
         for row in means {
@@ -59,11 +62,20 @@ pub(super) fn view(section: Option<&str>, key: &str) -> Option<View> {
     (!rows.is_empty()).then_some(View { directives: rows })
 }
 
+/// Whether `row` is what `section` has under its key: sockets share rows with services.
+pub(super) fn is_in(row: &Directive, section: &str) -> bool {
+    match directives::lookup(section, row.key) {
+        Some(Found::Row(index)) => directives::row(index).section == row.section,
+        Some(Found::Spelling(_)) | None => false,
+    }
+}
+
 impl Row {
     pub(super) fn new(row: &Directive) -> Self {
         let means = |spelling: &&OldSpelling| spelling.means.contains(&(row.section, row.key));
         Row {
             section: row.section,
+            also_in: directives::sections_of(row.key).filter(|at| *at != row.section && is_in(row, at)).collect(),
             key: row.key,
             doc: row.doc,
             value: row.kind.describe(),
@@ -83,7 +95,8 @@ impl Row {
 
     fn render(&self, stream: &Stream) -> String {
         let mut text = stream.paint(Paint::Strong, &format!("{}=", self.key));
-        text += &format!(" in [{}]\n", self.section);
+        let also: String = self.also_in.iter().map(|section| format!(" and [{section}]")).collect();
+        text += &format!(" in [{}]{also}\n", self.section);
         if let Some(asked) = &self.asked {
             let what = if asked.deprecated { "an old spelling" } else { "another place" };
             text += &format!("  {}= in [{}] is {what} of it.\n", asked.key, asked.section);

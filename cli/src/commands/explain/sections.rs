@@ -1,6 +1,6 @@
 //! The sections of unit files: how many keys each knows, and which.
 
-use super::directive::Row;
+use super::directive::{Row, is_in};
 use crate::output::table::{Cell, Table};
 use crate::output::{Paint, Stream};
 use fleet_units::spec::directives::{self, Support};
@@ -43,7 +43,7 @@ pub(super) fn names() -> Vec<&'static str> {
 /// How many keys each section knows.
 pub(super) fn overview() -> Overview {
     let section = |section| {
-        let rows = || directives::all().iter().filter(move |row| row.section == section);
+        let rows = || directives::all().iter().filter(move |row| is_in(row, section));
         let count = |support: fn(Support) -> bool| rows().filter(|row| support(row.support)).count();
         Section {
             section,
@@ -59,7 +59,7 @@ pub(super) fn overview() -> Overview {
 
 /// The keys of `section`; `None` when there is no such section.
 pub(super) fn rows(section: &str) -> Option<Rows> {
-    let rows: Vec<Row> = directives::all().iter().filter(|row| row.section == section).map(Row::new).collect();
+    let rows: Vec<Row> = directives::all().iter().filter(|row| is_in(row, section)).map(Row::new).collect();
     (!rows.is_empty()).then_some(Rows { directives: rows })
 }
 

@@ -56,6 +56,14 @@ Instances=2
 }
 
 #[test]
+fn what_a_socket_shares_with_services_stays_in_its_section() {
+    let unit = "[Socket]\nListenStream=/run/%p\nExecStartPre=/bin/true\nNice=5\n";
+    let text = shown("a.socket", &[("units/a.socket", unit)], None);
+    assert!(!text.contains("[Service]") && text.matches("[Socket]").count() == 1, "{text}");
+    assert_eq!(shown("a.socket", &[("units/a.socket", &text)], None).matches("Nice=5").count(), 1);
+}
+
+#[test]
 fn specifiers_are_filled_in_where_that_changes_nothing() {
     let unit = "[Service]\nExecStart=/bin/w %i %H %I 100%% %t/x\nEnvironment=A=%i\nCPUQuota=10%\n";
     let files = [("units/w@.service", unit)];
