@@ -131,6 +131,10 @@ fn sort(lines: &mut [EffectiveLine], paths: &[&str]) {
 impl fmt::Display for Effective {
     /// A comment names the place of the line below it; lines without a comment follow the one above them in its file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.lines.is_empty() {
+            // An empty file would mask the unit.
+            return writeln!(f, "# {} sets nothing", self.name);
+        }
         let mut above: Option<&EffectiveLine> = None;
         for line in &self.lines {
             let new_section = above.is_none_or(|above| above.section != line.section);

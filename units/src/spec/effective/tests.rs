@@ -56,6 +56,15 @@ Instances=2
 }
 
 #[test]
+fn a_unit_that_sets_nothing_is_not_shown_as_a_masked_one() {
+    let files =
+        [("units/a.service", "[Service]\nExecStart=/bin/a\n"), ("units/a.service.d/1.conf", "[Service]\nExecStart=\n")];
+    let text = shown("a.service", &files, None);
+    assert_eq!(text, "# a.service sets nothing\n");
+    assert_eq!(shown("a.service", &[("units/a.service", &text)], None), text);
+}
+
+#[test]
 fn what_a_socket_shares_with_services_stays_in_its_section() {
     let unit = "[Socket]\nListenStream=/run/%p\nExecStartPre=/bin/true\nNice=5\n";
     let text = shown("a.socket", &[("units/a.socket", unit)], None);
