@@ -19,6 +19,7 @@ pub fn command(program: &str) -> ExecCommand {
         ignore_failure: false,
         no_expansion: false,
         privileged: false,
+        shell: false,
     }
 }
 
@@ -58,6 +59,8 @@ fn plain_service() -> ServiceSpec {
             reload_signal: 1,
         },
         exec: ExecSpec::default(),
+        resources: None,
+        details: None,
     }
 }
 
@@ -85,6 +88,8 @@ pub fn unit(name: &str, change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
         required_by: names(),
         alias: names(),
         triggered_by: names(),
+        conditions: Vec::new(),
+        details: None,
         kind,
         fleet: FleetSection {
             nodes: Selector::default(),

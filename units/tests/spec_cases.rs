@@ -56,6 +56,49 @@ fn show<T: Debug + PartialEq>(out: &mut String, field: &str, value: &T, default:
     }
 }
 
+/// Each field of a group that differs from the default, fields of fields by their path: `isolation.view.bind: [...]`.
+fn show_group<T: Debug + Default>(out: &mut String, path: &str, group: Option<&T>) {
+    if let Some(group) = group {
+        show_differences(out, path, &format!("{group:#?}"), &format!("{:#?}", T::default()));
+    }
+}
+
+fn show_differences(out: &mut String, path: &str, text: &str, default: &str) {
+    match (fields(text), fields(default)) {
+        _ if text == default => {}
+        (Some(fields), Some(defaults)) if fields.len() == defaults.len() => {
+            for ((name, text), (_, default)) in fields.iter().zip(&defaults) {
+                show_differences(out, &format!("{path}.{name}"), text, default);
+            }
+        }
+        _ => {
+            let joined = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+            let joined = joined.replace("( ", "(").replace("[ ", "[").replace(", )", ")").replace(", ]", "]");
+            writeln!(out, "{path}: {}", joined.replace(", }", " }")).unwrap();
+        }
+    }
+}
+
+/// The fields of a struct printed by `{:#?}`, each with its own text.
+fn fields(text: &str) -> Option<Vec<(String, String)>> {
+    let body = text.split_once(" {\n")?.1.strip_suffix('}')?;
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for line in body.lines() {
+        let line = line.strip_prefix("    ")?;
+        match line.split_once(": ") {
+            Some((name, value)) if !line.starts_with([' ', '}', ']', ')']) => {
+                fields.push((name.to_owned(), value.to_owned()));
+            }
+            _ => {
+                let (_, value) = fields.last_mut()?;
+                write!(value, "\n{line}").unwrap();
+            }
+        }
+    }
+    fields.iter_mut().for_each(|(_, value)| *value = value.trim_end_matches(',').to_owned());
+    Some(fields)
+}
+
 macro_rules! show_fields {
     ($out:expr, $spec:expr, $default:expr; $($field:ident).+ $(, $($more:ident).+)*) => {
         show($out, stringify!($($field).+), &$spec.$($field).+, &$default.$($field).+);
@@ -72,6 +115,13 @@ fn show_unit(spec: &UnitSpec) -> String {
         required_by, alias, triggered_by, fleet.nodes, fleet.instances, fleet.start, fleet.strict, fleet.max_parallel,
         fleet.min_healthy, fleet.health_deadline, fleet.files, fleet.files_change, health.check, health.interval,
         health.timeout, health.retries, health.start_period);
+    for condition in &spec.conditions {
+        let flag = |on, name| if on { name } else { "" };
+        let flags = flag(condition.trigger, "|").to_owned() + flag(condition.negate, "!");
+        let kind = if condition.assert { "assert" } else { "condition" };
+        writeln!(out, "{kind}: {}={flags}{}", condition.subject.as_str(), condition.argument).unwrap();
+    }
+    show_group(out, "details", spec.details.as_deref());
     match &spec.kind {
         KindSpec::Service(service) => show_service(out, service),
         KindSpec::Timer(timer) => show_timer(out, timer),
@@ -105,9 +155,20 @@ fn show_service(out: &mut String, spec: &ServiceSpec) {
         restart_prevent, restart_force, notify_access, kill, exec.user, exec.group, exec.supplementary_groups,
         exec.working_directory, exec.environment, exec.environment_files, exec.pass_environment,
         exec.unset_environment, exec.umask, exec.limits, exec.nice, exec.oom_score_adjust, exec.ignore_sigpipe,
-        exec.standard_output, exec.standard_error, exec.syslog_identifier, exec.runtime_directory,
-        exec.runtime_directory_preserve, exec.state_directory, exec.cache_directory, exec.logs_directory,
-        exec.configuration_directory);
+        exec.standard_output, exec.standard_error, exec.syslog_identifier,
+        exec.runtime_directory_preserve, exec.search_path, exec.timeout_clean);
+    show_group(out, "runtime_directory", Some(&spec.exec.runtime_directory));
+    show_group(out, "state_directory", Some(&spec.exec.state_directory));
+    show_group(out, "cache_directory", Some(&spec.exec.cache_directory));
+    show_group(out, "logs_directory", Some(&spec.exec.logs_directory));
+    show_group(out, "configuration_directory", Some(&spec.exec.configuration_directory));
+    show_group(out, "scheduling", spec.exec.scheduling.as_deref());
+    show_group(out, "streams", spec.exec.streams.as_deref());
+    show_group(out, "logging", spec.exec.logging.as_deref());
+    show_group(out, "credentials", spec.exec.credentials.as_deref());
+    show_group(out, "isolation", spec.exec.isolation.as_deref());
+    show_group(out, "resources", spec.resources.as_deref());
+    show_group(out, "details", spec.details.as_deref());
 }
 
 fn show_commands(out: &mut String, commands: &[(&str, &Vec<ExecCommand>)]) {
@@ -116,7 +177,8 @@ fn show_commands(out: &mut String, commands: &[(&str, &Vec<ExecCommand>)]) {
             let flag = |on, name| if on { name } else { "" };
             let flags = flag(command.ignore_failure, " ignore_failure").to_owned()
                 + flag(command.no_expansion, " no_expansion")
-                + flag(command.privileged, " privileged");
+                + flag(command.privileged, " privileged")
+                + flag(command.shell, " shell");
             writeln!(out, "{field}: {} {:?}{flags}", command.program, command.argv).unwrap();
         }
     }

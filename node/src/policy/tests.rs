@@ -35,6 +35,8 @@ pub(crate) fn service_unit(name: &str) -> UnitSpec {
         required_by: none(),
         alias: none(),
         triggered_by: none(),
+        conditions: Vec::new(),
+        details: None,
         kind: KindSpec::Service(Box::new(service())),
         fleet: section(),
         health: HealthSpec { check: None, interval: second, timeout: second, retries: 3, start_period: second },
@@ -101,12 +103,21 @@ fn service() -> ServiceSpec {
             reload_signal: 1,
         },
         exec: ExecSpec::default(),
+        resources: None,
+        details: None,
     }
 }
 
 fn command(program: &str) -> ExecCommand {
     let program = program.to_owned();
-    ExecCommand { argv: vec![program.clone()], program, ignore_failure: false, no_expansion: false, privileged: false }
+    ExecCommand {
+        argv: vec![program.clone()],
+        program,
+        ignore_failure: false,
+        no_expansion: false,
+        privileged: false,
+        shell: false,
+    }
 }
 
 /// What a node that runs as root makes of `text`.

@@ -261,7 +261,8 @@ mod tests {
                 s.exec.environment = vec![("A".into(), "unit".into()), ("B".into(), "unit".into())];
                 s.exec.environment_files = vec![(file.display().to_string(), false), ("/does/not/exist".into(), true)];
                 s.exec.unset_environment = vec!["C".into(), "A=other".into()];
-                s.exec.state_directory = Directories { names: vec!["a".into(), "b".into()], mode: Some(0o700) };
+                s.exec.state_directory =
+                    Directories { names: vec!["a".into(), "b".into()], mode: Some(0o700), ..Directories::default() };
                 s.exec_start[0].argv = vec!["/bin/main".into(), "${B}".into(), "$FLEET_NODE".into()];
             },
             Phase::Stop,

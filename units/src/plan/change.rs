@@ -53,8 +53,9 @@ fn files_need(spec: &UnitSpec) -> Need {
     }
 }
 
-/// What a change of one directive needs, by the directive table. Foreign sections and keys need nothing; `Files=`
-/// neither: the files it names differ, and are compared by their content.
+/// What a change of one directive needs, by the directive table. Foreign sections and keys need nothing, nor does what
+/// is not in effect; `Files=` neither: the files it names differ, and are compared by their content.
 fn need_of(section: &str, directive: &str) -> Need {
-    directives::find(section, directive).map_or(Need::None, |directive| directive.change)
+    let acts = |row: &&directives::Directive| row.support == directives::Support::Supported;
+    directives::find(section, directive).filter(acts).map_or(Need::None, |directive| directive.change)
 }

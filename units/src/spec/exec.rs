@@ -1,6 +1,18 @@
 //! The environment processes run in (systemd.exec(5)) and the commands themselves.
 
+pub mod credentials;
+pub mod logging;
+pub mod scheduling;
+pub mod streams;
+
+use super::isolation::IsolationSpec;
+use super::value::amount::Amount;
+use credentials::CredentialSpec;
+use logging::LogSpec;
+use scheduling::SchedulingSpec;
 use std::collections::BTreeMap;
+use std::time::Duration;
+use streams::StreamSpec;
 
 /// One `Exec*=` line; variables are not yet expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +28,8 @@ pub struct ExecCommand {
     pub no_expansion: bool,
     /// `+` or `!`: User= and Group= do not apply. (`!!` has no effect on kernels with ambient capabilities.)
     pub privileged: bool,
+    /// `|`: it is a shell that was asked to run the line; `program` and `argv` are the shell's.
+    pub shell: bool,
 }
 
 /// What applies to each process of a unit.
@@ -65,6 +79,20 @@ pub struct ExecSpec {
     pub logs_directory: Directories,
     /// `ConfigurationDirectory=`: names below /etc.
     pub configuration_directory: Directories,
+    /// `ExecSearchPath=`: where bare names of programs are looked up; empty is the fixed search path.
+    pub search_path: Vec<String>,
+    /// `TimeoutCleanSec=`; `None` is infinity.
+    pub timeout_clean: Option<Duration>,
+    /// Scheduling and memory.
+    pub scheduling: Option<Box<SchedulingSpec>>,
+    /// Input and terminal.
+    pub streams: Option<Box<StreamSpec>>,
+    /// What becomes of lines.
+    pub logging: Option<Box<LogSpec>>,
+    /// Credentials.
+    pub credentials: Option<Box<CredentialSpec>>,
+    /// What processes see and may do.
+    pub isolation: Option<Box<IsolationSpec>>,
 }
 
 /// `WorkingDirectory=`
@@ -83,6 +111,23 @@ pub struct Directories {
     pub names: Vec<String>,
     /// The mode of the innermost folder; `None` is 0o755.
     pub mode: Option<u32>,
+    /// Symbolic links beside them, and which are read-only.
+    pub links: Vec<DirectoryLink>,
+    /// `*DirectoryAccounting=`
+    pub accounting: bool,
+    /// `*DirectoryQuota=`; shares are of the file system.
+    pub quota: Option<Amount>,
+}
+
+/// What `NAME:LINK:FLAGS` adds to a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryLink {
+    /// The folder.
+    pub name: String,
+    /// A symbolic link to it, relative as the name; `None` is none.
+    pub link: Option<String>,
+    /// `ro`: the unit cannot write there.
+    pub read_only: bool,
 }
 
 /// `RuntimeDirectoryPreserve=`

@@ -1,6 +1,6 @@
 //! Bundle -> UnitSpec.
 
-use super::directives::{Directive, Kind, Support};
+use super::directives::{Directive, Family, Kind, Support};
 use super::layers::Index;
 use super::merge::{Merged, Row};
 use super::read;
@@ -209,10 +209,19 @@ fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mu
 
 /// Reads a directive that has a typed field; `false` for others.
 fn typed(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::kind::Draft) -> bool {
-    match row.directive.section {
-        "Service" | "Timer" | "Socket" => draft.row(reader, row),
-        "X-Fleet" => read::fleet::row(reader, row, &mut spec.fleet) || read::health::row(reader, row, &mut spec.health),
-        _ => read::unit::row(reader, row, spec),
+    match row.directive.family {
+        Family::Unit | Family::Install => read::unit::row(reader, row, spec),
+        Family::Condition => read::condition::row(reader, row, &mut spec.conditions),
+        Family::Fleet => {
+            read::fleet::row(reader, row, &mut spec.fleet) || read::health::row(reader, row, &mut spec.health)
+        }
+        Family::Service
+        | Family::Kill
+        | Family::Exec
+        | Family::Isolation
+        | Family::Resources
+        | Family::Timer
+        | Family::Socket => draft.row(reader, row),
     }
 }
 

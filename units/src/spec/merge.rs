@@ -136,13 +136,36 @@ impl<'a> Merged<'a> {
             self.rows.retain(|index, _| !together.contains(&directives::row(*index).kind));
             return;
         }
+        if empty {
+            self.reset_together(directive);
+        }
         let values = self.rows.entry(index).or_default();
         if empty || !directive.kind.is_list() {
             values.clear();
         }
-        if !empty || directive.kind == Kind::RawSet {
+        if !empty || directive.kind.empty_counts() {
             values.push(assigned);
         }
+    }
+
+    /// Some directives fill one list: emptying one of them empties the list (systemd.unit(5), systemd.exec(5)).
+    fn reset_together(&mut self, directive: &Directive) {
+        let siblings: &[&str] = match directive.key {
+            "BindPaths" | "BindReadOnlyPaths" => &["BindPaths", "BindReadOnlyPaths"],
+            "LoadCredential" | "LoadCredentialEncrypted" => &["LoadCredential", "LoadCredentialEncrypted"],
+            "SetCredential" | "SetCredentialEncrypted" => &["SetCredential", "SetCredentialEncrypted"],
+            "StandardInputText" | "StandardInputData" => &["StandardInputText", "StandardInputData"],
+            _ => &[],
+        };
+        let asserts = directive.key.starts_with("Assert");
+        self.rows.retain(|index, _| {
+            let row = directives::row(*index);
+            let same_list = match (directive.kind, row.kind) {
+                (Kind::Condition(_), Kind::Condition(_)) => row.key.starts_with("Assert") == asserts,
+                _ => siblings.contains(&row.key),
+            };
+            !same_list
+        });
     }
 
     /// The directives in effect, in the order of the table.

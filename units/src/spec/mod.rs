@@ -6,10 +6,14 @@
 //! `directives` is THE table of what is known; `load` drives it; the other files hold one section's types.
 
 mod command;
+pub mod condition;
+pub mod details;
 pub mod directives;
 pub mod effective;
 pub mod exec;
 pub mod health;
+pub mod isolation;
+pub mod keyword;
 pub(crate) mod layers;
 pub mod listen;
 pub mod load;
@@ -17,6 +21,7 @@ mod merge;
 pub mod placement;
 mod read;
 mod reader;
+pub mod resources;
 pub mod service;
 pub mod signal;
 pub mod socket;

@@ -1,5 +1,7 @@
 //! `[Service]` (systemd.service(5)) and how its processes are ended (systemd.kill(5)).
 
+use super::details::ServiceDetails;
+use super::resources::ResourceSpec;
 use super::{ExecCommand, ExecSpec};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -57,6 +59,10 @@ pub struct ServiceSpec {
     pub kill: KillSpec,
     /// The environment its processes run in.
     pub exec: ExecSpec,
+    /// What cgroups bound, weigh and count.
+    pub resources: Option<Box<ResourceSpec>>,
+    /// What few services set.
+    pub details: Option<Box<ServiceDetails>>,
 }
 
 impl Default for ServiceSpec {
@@ -89,6 +95,8 @@ impl Default for ServiceSpec {
             notify_access: NotifyAccess::None,
             kill: KillSpec::default(),
             exec: ExecSpec::default(),
+            resources: None,
+            details: None,
         }
     }
 }

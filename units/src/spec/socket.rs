@@ -1,5 +1,6 @@
 //! `[Socket]` (systemd.socket(5)).
 
+use super::resources::ResourceSpec;
 use super::{ExecCommand, ExecSpec, KillSpec, Listen};
 use crate::ids::UnitName;
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub struct SocketSpec {
     pub kill: KillSpec,
     /// The environment they run in.
     pub exec: ExecSpec,
+    /// systemd.resource-control(5); few sockets set any of it.
+    pub resources: Option<Box<ResourceSpec>>,
 }
 
 /// So many within so long.
@@ -157,6 +160,7 @@ impl Default for SocketSpec {
             exec_stop_post: Vec::new(),
             kill: KillSpec::default(),
             exec: ExecSpec::default(),
+            resources: None,
         }
     }
 }

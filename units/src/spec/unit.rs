@@ -1,5 +1,7 @@
 //! `[Unit]` and `[Install]`, and what every kind of unit has (systemd.unit(5)).
 
+use super::condition::Condition;
+use super::details::UnitDetails;
 use super::{FleetSection, HealthSpec, ServiceSpec, SocketSpec, TimerSpec};
 use crate::ids::{Sha256Digest, UnitName};
 use crate::status::Unenforced;
@@ -48,6 +50,10 @@ pub struct UnitSpec {
     pub alias: BTreeSet<UnitName>,
     /// Timers and sockets of the set that start it: then it is not started by itself.
     pub triggered_by: BTreeSet<UnitName>,
+    /// `Condition*=` and `Assert*=`, in the order of the table.
+    pub conditions: Vec<Condition>,
+    /// What few units set.
+    pub details: Option<Box<UnitDetails>>,
     /// What the kind adds.
     pub kind: KindSpec,
     /// `[X-Fleet]`
@@ -100,6 +106,8 @@ impl UnitSpec {
             required_by: BTreeSet::new(),
             alias: BTreeSet::new(),
             triggered_by: BTreeSet::new(),
+            conditions: Vec::new(),
+            details: None,
             kind,
             fleet: FleetSection::default(),
             health: HealthSpec::default(),

@@ -3,6 +3,18 @@
 //!
 //! Each function takes the value as written, without outer white space, and gives an error for people.
 
+pub mod address;
+pub mod amount;
+pub mod capability;
+pub mod credential;
+pub mod device;
+pub mod encoding;
+pub mod kernel;
+pub mod mount;
+pub mod nanoseconds;
+pub mod ranges;
+pub mod system_call;
+
 use crate::syntax::variables::is_name;
 use std::time::Duration;
 
@@ -152,22 +164,22 @@ fn scaled(fraction: &str, factor: u64) -> u64 {
     u64::try_from(value * u128::from(factor) / one).expect("it is less than the factor")
 }
 
-const SIZE_UNITS: &[(&str, u64)] = &[
-    ("E", 1 << 60),
-    ("P", 1 << 50),
-    ("T", 1 << 40),
-    ("G", 1 << 30),
-    ("M", 1 << 20),
-    ("K", 1 << 10),
-    ("B", 1),
-    ("", 1),
-];
+/// Units of sizes, by the power of the base.
+const SIZE_UNITS: &[(&str, u32)] = &[("E", 6), ("P", 5), ("T", 4), ("G", 3), ("M", 2), ("K", 1), ("B", 0), ("", 0)];
 
 /// A size in bytes: `64K`, `1.5G`, `infinity` (`None`); K, M, G, T, P, E to the base 1024.
 ///
 /// # Errors
 /// No number, an unknown unit, more than 2^64 - 1 bytes.
 pub fn size(text: &str) -> Result<Option<u64>, String> {
+    size_to_base(text, 1024)
+}
+
+/// As [`size`], to another base: rates of IO count 1000 (systemd.resource-control(5)).
+///
+/// # Errors
+/// No number, an unknown unit, more than 2^64 - 1 bytes.
+pub fn size_to_base(text: &str, base: u64) -> Result<Option<u64>, String> {
     if text == "infinity" {
         return Ok(None);
     }
@@ -179,17 +191,18 @@ pub fn size(text: &str) -> Result<Option<u64>, String> {
     loop {
         let (whole, fraction, behind) = number(rest).ok_or_else(wrong)?;
         let behind = behind.trim_start();
-        let (name, factor) = SIZE_UNITS.iter().find(|(name, _)| behind.starts_with(name)).ok_or_else(wrong)?;
-        let part = whole.checked_mul(*factor).and_then(|part| part.checked_add(scaled(fraction, *factor)));
+        let (name, power) = SIZE_UNITS.iter().find(|(name, _)| behind.starts_with(name)).ok_or_else(wrong)?;
+        let factor = base.pow(*power);
+        let part = whole.checked_mul(factor).and_then(|part| part.checked_add(scaled(fraction, factor)));
         total = part.and_then(|part| total.checked_add(part)).ok_or_else(|| format!("{text:?} is too large"))?;
         rest = behind[name.len()..].trim_start();
-        if *factor >= largest {
+        if factor >= largest {
             return Err(wrong());
         }
         if rest.is_empty() {
             return Ok(Some(total));
         }
-        largest = *factor;
+        largest = factor;
     }
 }
 
@@ -212,18 +225,24 @@ pub fn integer(text: &str, low: i64, high: i64) -> Result<i64, String> {
     number.ok_or_else(|| format!("{text:?} is no whole number from {low} to {high}"))
 }
 
-/// A percentage, `25%`, in hundredths of a percent; may exceed 100 %.
+/// A percentage, `25%`, in hundredths of a percent; may exceed 100 %. `‰` and `‱` are understood as well.
 ///
 /// # Errors
 /// Anything else.
 pub fn percentage(text: &str) -> Result<u64, String> {
-    let parsed = text.strip_suffix('%').and_then(number);
-    match parsed {
-        Some((whole, fraction, "")) if fraction.len() <= 2 => whole
-            .checked_mul(100)
-            .map(|whole| whole + scaled(fraction, 100))
+    let wrong = || format!("{text:?} is no percentage such as 25%");
+    let (digits, factor, places) = match text.char_indices().next_back() {
+        Some((end, '%')) => (&text[..end], 100, 2),
+        Some((end, '‰')) => (&text[..end], 10, 1),
+        Some((end, '‱')) => (&text[..end], 1, 0),
+        _ => return Err(wrong()),
+    };
+    match number(digits) {
+        Some((whole, fraction, "")) if fraction.len() <= places => whole
+            .checked_mul(factor)
+            .map(|whole| whole + scaled(fraction, factor))
             .ok_or_else(|| format!("{text:?} is too large")),
-        _ => Err(format!("{text:?} is no percentage such as 25%")),
+        _ => Err(wrong()),
     }
 }
 
@@ -434,7 +453,9 @@ mod tests {
         assert!(boolean("maybe").is_err());
         assert_eq!((mode("0755"), mode("2755")), (Ok(0o755), Ok(0o2755)));
         assert!(mode("0o755").is_err() && mode("888").is_err() && mode("17777").is_err() && mode("+7").is_err());
-        assert_eq!(percentage("12.5%"), Ok(1250));
+        assert_eq!((percentage("12.5%"), percentage("12.5‰"), percentage("3‱")), (Ok(1250), Ok(125), Ok(3)));
+        assert!(percentage("1.234%").is_err() && percentage("1.5‱").is_err());
+        assert_eq!(size_to_base("1.5M", 1000), Ok(Some(1_500_000)));
         assert!(percentage("12").is_err() && integer("20", -20, 19).is_err());
         assert_eq!(assignment("A=b=c").unwrap(), ("A".to_owned(), "b=c".to_owned()));
         assert!(assignment("1A=b").is_err() && assignment("A").is_err() && assignment("A-B=c").is_err());

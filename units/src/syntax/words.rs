@@ -35,6 +35,41 @@ pub struct WordError {
     pub message: String,
 }
 
+/// A text with its C escapes resolved; `nul` says whether `\\0` and `\\x00` are allowed.
+///
+/// # Errors
+/// An escape that is none.
+pub fn unescape(text: &str, nul: bool) -> Result<Vec<u8>, WordError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(backslash) = rest.find('\\') {
+        bytes.extend_from_slice(&rest.as_bytes()[..backslash]);
+        rest = &rest[backslash + 1..];
+        let zero = ["x00", "000"].into_iter().find(|zero| nul && rest.starts_with(zero));
+        let length = match (zero, c_escape(rest)) {
+            (Some(zero), _) => {
+                bytes.push(0);
+                zero.len()
+            }
+            (None, Some((length, Escaped::Byte(byte)))) => {
+                bytes.push(byte);
+                length
+            }
+            (None, Some((length, Escaped::Char(c)))) => {
+                bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                length
+            }
+            (None, None) => {
+                let offset = text.len() - rest.len() - 1;
+                return Err(WordError { offset, message: "the backslash begins no escape".to_owned() });
+            }
+        };
+        rest = &rest[length..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Ok(bytes)
+}
+
 /// A cursor over a value, word by word.
 #[derive(Clone, Debug)]
 pub struct Words<'a> {
@@ -214,6 +249,14 @@ mod tests {
         assert!(split(r"\xff", Escapes::C).is_err());
         assert_eq!(words(r"dev-a\x2db.service", Escapes::Keep), [r"dev-a\x2db.service"]);
         assert_eq!(words(r"/a\ b \\", Escapes::Plain), ["/a b", "\\"]);
+    }
+
+    #[test]
+    fn a_whole_text_can_be_unescaped() {
+        assert_eq!(unescape(r"a\nb \xff\u00e9", false).unwrap(), b"a\nb \xff\xc3\xa9");
+        assert_eq!(unescape(r"a\x00", true).unwrap(), b"a\0");
+        assert!(unescape(r"a\x00", false).is_err());
+        assert_eq!(unescape(r"ab\q", true).unwrap_err().offset, 2);
     }
 
     #[test]

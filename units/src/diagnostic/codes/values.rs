@@ -27,10 +27,15 @@ pub(super) const CODES: &[Code] = &[
         "An `Exec*=` line has no program, or one that is neither absolute nor a bare name.",
         "Write the absolute path of the program.",
     ),
-    error(
-        "exec-prefix",
-        "The prefix `|` runs the line with the user's shell, which is not supported.",
-        "Name the shell: `/bin/sh -c '…'`.",
+    warning(
+        "ignored-word",
+        "One word of the value is unknown. systemd ignores it silently, and the rest of the value counts.",
+        "Correct its spelling; a name of a newer systemd or kernel can stay.",
+    ),
+    warning(
+        "bad-condition",
+        "A `Condition…=` or `Assert…=` asks for something that cannot be evaluated: it never holds.",
+        "Correct the value; systemd.unit(5) lists what each condition takes.",
     ),
     warning(
         "dependencies-not-reset",

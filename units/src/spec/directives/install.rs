@@ -10,7 +10,7 @@ pub(super) const ROWS: &[Directive] = &[
     works(I, "WantedBy", Kind::Units, "", None, "Units that want this one."),
     works(I, "RequiredBy", Kind::Units, "", None, "Units that require this one."),
     works(I, "Alias", Kind::Units, "", None, "Further names of the unit."),
-    later(I, "UpheldBy", Kind::Units, "", "Units that uphold this one."),
+    later(I, "UpheldBy", Kind::Units, "", None, "Units that uphold this one."),
     inert(
         I,
         "Also",

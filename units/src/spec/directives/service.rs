@@ -1,12 +1,12 @@
 //! `[Service]`: systemd.service(5).
 
 use super::Change::{None, Restart};
-use super::{Directive, Kind, Support, inert, later, works};
+use super::{Directive, Kind, inert, later, works};
+use crate::spec::details::{ExitType, OomPolicy, RestartMode, TimeoutFailure};
 
 const S: &str = "Service";
 const TYPES: &[&str] = &["simple", "exec", "forking", "oneshot", "notify", "notify-reload", "dbus", "idle"];
 const RESTARTS: &[&str] = &["no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"];
-const TIMEOUT_MODES: &[&str] = &["terminate", "abort", "kill"];
 
 /// Commands, restarts, time limits.
 pub(super) const ROWS: &[Directive] = &[
@@ -79,78 +79,94 @@ pub(super) const ROWS: &[Directive] = &[
     later(
         S,
         "RestartMode",
-        Kind::Choice(&["normal", "direct", "debug"]),
+        Kind::Choice(RestartMode::WORDS),
         "normal",
+        None,
         "Whether a restart passes through failed and inactive.",
     ),
     later(
         S,
         "TimeoutStartFailureMode",
-        Kind::Choice(TIMEOUT_MODES),
+        Kind::Choice(TimeoutFailure::WORDS),
         "terminate",
+        None,
         "How it is ended when the start takes too long.",
     ),
     later(
         S,
         "TimeoutStopFailureMode",
-        Kind::Choice(TIMEOUT_MODES),
+        Kind::Choice(TimeoutFailure::WORDS),
         "terminate",
+        None,
         "How it is ended when the stop takes too long.",
     ),
-    later(S, "RuntimeRandomizedExtraSec", Kind::Span, "0", "A random time added to RuntimeMaxSec=."),
+    later(S, "RuntimeRandomizedExtraSec", Kind::Span, "0", None, "A random time added to RuntimeMaxSec=."),
     later(
         S,
         "ExitType",
-        Kind::Choice(&["main", "cgroup"]),
+        Kind::Choice(ExitType::WORDS),
         "main",
+        None,
         "Whether it ends with the main process or with the last one.",
     ),
-    later(S, "RootDirectoryStartOnly", Kind::Bool, "no", "RootDirectory= applies to ExecStart= alone."),
+    later(S, "RootDirectoryStartOnly", Kind::Bool, "no", Restart, "RootDirectory= applies to ExecStart= alone."),
     later(
         S,
         "PermissionsStartOnly",
         Kind::Bool,
         "no",
+        Restart,
         "User= and the like apply to ExecStart= alone (old; use the prefix +).",
     ),
-    later(S, "GuessMainPID", Kind::Bool, "yes", "Whether the main process of a forking service is guessed."),
-    later(S, "NonBlocking", Kind::Bool, "no", "O_NONBLOCK on passed sockets."),
-    later(S, "BusName", Kind::Text, "", "The D-Bus name of the service."),
-    later(S, "Sockets", Kind::Units, "", "Socket units whose descriptors it gets."),
-    later(S, "FileDescriptorStoreMax", Kind::Integer(0, 4_294_967_295), "0", "Descriptors the service may store."),
+    later(S, "GuessMainPID", Kind::Bool, "yes", None, "Whether the main process of a forking service is guessed."),
+    later(S, "NonBlocking", Kind::Bool, "no", Restart, "O_NONBLOCK on passed sockets."),
+    later(S, "BusName", Kind::BusName, "", Restart, "The D-Bus name of the service."),
+    later(S, "Sockets", Kind::Units, "", Restart, "Socket units whose descriptors it gets."),
+    later(
+        S,
+        "FileDescriptorStoreMax",
+        Kind::Integer(0, 4_294_967_295),
+        "0",
+        None,
+        "Descriptors the service may store.",
+    ),
     later(
         S,
         "FileDescriptorStorePreserve",
         Kind::BoolOr(&["restart"]),
         "restart",
+        None,
         "When stored descriptors are closed.",
     ),
-    later(S, "OpenFile", Kind::RawList, "", "Files opened for the service."),
+    later(S, "OpenFile", Kind::OpenFiles, "", Restart, "Files opened for the service."),
     later(
         S,
         "OOMPolicy",
-        Kind::Choice(&["continue", "stop", "kill"]),
+        Kind::Choice(OomPolicy::WORDS),
         "stop",
+        None,
         "What the death of one process by lack of memory does.",
     ),
-    later(S, "USBFunctionDescriptors", Kind::Path, "", "USB FunctionFS descriptors."),
-    later(S, "USBFunctionStrings", Kind::Path, "", "USB FunctionFS strings."),
-    later(S, "ReloadLimitIntervalSec", Kind::Span, "", "The time in which ReloadLimitBurst= reloads are allowed."),
+    later(S, "USBFunctionDescriptors", Kind::Path, "", Restart, "USB FunctionFS descriptors."),
+    later(S, "USBFunctionStrings", Kind::Path, "", Restart, "USB FunctionFS strings."),
+    later(
+        S,
+        "ReloadLimitIntervalSec",
+        Kind::Span,
+        "",
+        None,
+        "The time in which ReloadLimitBurst= reloads are allowed.",
+    ),
     later(
         S,
         "ReloadLimitBurst",
         Kind::Integer(0, 4_294_967_295),
         "",
+        None,
         "Reloads allowed within ReloadLimitIntervalSec=.",
     ),
-    Directive {
-        section: S,
-        key: "SysVStartPriority",
-        kind: Kind::Raw,
-        default: "",
-        support: Support::Inert("systemd ignores it as well"),
-        change: None,
-        doc: "A relic of System V init.",
-    },
-    inert(S, "FsckPassNo", Kind::Raw, "", "systemd ignores it as well", "A relic of early systemd."),
+    inert(S, "SysVStartPriority", Kind::Ignored, "", "systemd ignores it as well", "A relic of System V init."),
+    inert(S, "BusPolicy", Kind::Ignored, "", "systemd ignores it as well", "A relic of kdbus."),
+    later(S, "RefreshOnReload", Kind::Refresh, "", None, "What is made anew before a reload."),
+    inert(S, "FsckPassNo", Kind::Ignored, "", "systemd ignores it as well", "A relic of early systemd."),
 ];

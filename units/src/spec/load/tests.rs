@@ -11,11 +11,17 @@ fn loaded(name: &str, text: &str) -> Loaded {
 
 /// Whether reading a unit with the one assignment goes through a typed field, not only through the check by kind.
 fn has_a_field(directive: &Directive) -> bool {
-    let name: UnitName = "a.service".parse().unwrap();
+    let name: UnitName = match directive.section {
+        "Timer" => "a.timer",
+        "Socket" => "a.socket",
+        _ => "a.service",
+    }
+    .parse()
+    .unwrap();
     let text = format!("[{}]\n{}=x\n", directive.section, directive.key);
-    let document = Document::parse("units/a.service", text.as_bytes()).document.unwrap();
+    let document = Document::parse("units/a", text.as_bytes()).document.unwrap();
     let mut found = Vec::new();
-    let merged = Merged::new(UnitKind::Service, &[&document], &mut found);
+    let merged = Merged::new(name.kind(), &[&document], &mut found);
     let files = SourceTree::new();
     let mut reader = Reader {
         name: &name,
@@ -26,16 +32,22 @@ fn has_a_field(directive: &Directive) -> bool {
         unenforced: Vec::new(),
     };
     let mut spec = UnitSpec::new(name.clone(), KindSpec::Target);
-    let mut draft = read::kind::Draft::new(UnitKind::Service);
+    let mut draft = read::kind::Draft::new(name.kind());
     let row = merged.rows().next().expect("it was assigned");
     typed(&mut reader, &row, &mut spec, &mut draft)
 }
 
 #[test]
-fn every_supported_directive_has_a_typed_field() {
+fn every_directive_that_acts_or_will_act_has_a_typed_field() {
     let missing: Vec<&str> = directives::all()
         .iter()
-        .filter(|directive| directive.support == Support::Supported && !has_a_field(directive))
+        .filter(|directive| match directive.support {
+            Support::Supported => true,
+            // Rare options of sockets are checked by their kind until something reads them.
+            Support::NotBuilt => !["X-Fleet", "Socket"].contains(&directive.section),
+            Support::Inert(_) | Support::Refused(_) => false,
+        })
+        .filter(|directive| !has_a_field(directive))
         .map(|directive| directive.key)
         .collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -1,9 +1,11 @@
 //! `[Service]`: who runs, where, with which variables, limits, output and folders.
 
-use crate::spec::exec::{Directories, ExecSpec, Preserve, WorkingDirectory};
+use super::process;
+use crate::spec::exec::{Directories, DirectoryLink, ExecSpec, Preserve, WorkingDirectory};
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::value;
+use crate::spec::value::amount::{self, Amount};
 use crate::syntax::variables;
 use crate::syntax::words::Escapes;
 
@@ -16,6 +18,7 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -
         || variable_row(reader, row, spec)
         || process_row(reader, row, spec)
         || directory_row(reader, row, spec)
+        || process::row(reader, row, spec)
 }
 
 fn limit(reader: &mut Reader<'_>, row: &Row<'_>, resource: &str, spec: &mut ExecSpec) -> bool {
@@ -150,10 +153,8 @@ fn directory_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) ->
         spec.runtime_directory_preserve = preserve(reader, last);
         return true;
     }
-    let (base, is_mode) = match row.directive.key.strip_suffix("Mode") {
-        Some(base) => (base, true),
-        None => (row.directive.key, false),
-    };
+    let key = row.directive.key;
+    let base = key.find("Directory").map_or(key, |start| &key[..start + "Directory".len()]);
     let target = match base {
         "RuntimeDirectory" => &mut spec.runtime_directory,
         "StateDirectory" => &mut spec.state_directory,
@@ -162,12 +163,18 @@ fn directory_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) ->
         "ConfigurationDirectory" => &mut spec.configuration_directory,
         _ => return false,
     };
-    if is_mode {
-        target.mode = mode(reader, last);
-    } else {
-        directories(reader, row, target);
+    match &key[base.len()..] {
+        "" => directories(reader, row, target),
+        "Mode" => target.mode = mode(reader, last),
+        "Accounting" => target.accounting = reader.yes(last),
+        "Quota" => target.quota = quota(reader, last),
+        _ => return false,
     }
     true
+}
+
+fn quota(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Amount> {
+    if at.value() == "off" { None } else { reader.checked(at, amount::memory(at.value(), false)) }
 }
 
 fn preserve(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Preserve {
@@ -180,28 +187,52 @@ fn preserve(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Preserve {
     }
 }
 
-/// Relative names; `NAME:SYMLINK` asks for a symbolic link as well, which is not built.
+/// Relative names. A link or flags behind one (`NAME:LINK:ro`) are not built.
 fn directories(reader: &mut Reader<'_>, row: &Row<'_>, target: &mut Directories) {
     for (at, word) in reader.words(row.values, Escapes::Plain) {
-        let (name, link) =
-            word.text.split_once(':').map_or((word.text.as_str(), None), |(name, link)| (name, Some(link)));
-        if name.starts_with('/') {
-            let message =
-                format!("{}=: {name:?} is absolute; names are below the directive's own folder", row.directive.key);
-            reader.error(
-                "bad-value",
-                at.place(word.offset),
-                message,
-                "leave the folder away: RuntimeDirectory=web is /run/web",
-            );
-            continue;
-        }
-        let Some(name) = reader.checked_at(&at, word.offset, value::plain_path(name)) else { continue };
-        if link.is_some() {
+        let mut parts = word.text.splitn(3, ':');
+        let name = parts.next().unwrap_or_default();
+        let Some(name) = directory(reader, &at, word.offset, name) else { continue };
+        let (link, flags) =
+            (parts.next().filter(|link| !link.is_empty()), parts.next().filter(|flags| !flags.is_empty()));
+        let link = match link.map(|link| directory(reader, &at, word.offset, link)) {
+            Some(None) => continue,
+            Some(Some(_)) if row.directive.key == "ConfigurationDirectory" => {
+                reader.checked_at::<()>(&at, word.offset, Err("a link is not possible here".to_owned()));
+                continue;
+            }
+            Some(link) => link,
+            None => None,
+        };
+        let read_only = match flags {
+            None => false,
+            Some("ro") => true,
+            Some(flags) => {
+                let problem = format!("{flags:?} is no flag of a folder: the one there is is ro");
+                reader.checked_at::<()>(&at, word.offset, Err(problem));
+                continue;
+            }
+        };
+        if link.is_some() || read_only {
             reader.not_built(format!("{}={}", row.directive.key, word.text));
+            target.links.push(DirectoryLink { name: name.clone(), link, read_only });
         }
         if !target.names.contains(&name) {
             target.names.push(name);
         }
     }
+}
+
+fn directory(reader: &mut Reader<'_>, at: &Assigned<'_>, offset: usize, name: &str) -> Option<String> {
+    if name.starts_with('/') {
+        let message =
+            format!("{}=: {name:?} is absolute; names are below the directive's own folder", at.assignment.key);
+        let hint = "leave the folder away: RuntimeDirectory=web is /run/web";
+        reader.error("bad-value", at.place(offset), message, hint);
+        return None;
+    }
+    let name = reader.checked_at(at, offset, value::plain_path(name))?;
+    // systemd keeps the folders of DynamicUser= there.
+    let reserved = name == "private" || name.starts_with("private/");
+    reader.checked_at(at, offset, if reserved { Err(format!("{name:?} is reserved")) } else { Ok(name) })
 }

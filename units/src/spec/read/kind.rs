@@ -1,10 +1,12 @@
 //! What the kind of a unit adds, while it is being read.
 
-use super::{checks, exec, service, socket, socket_checks, timer};
+use super::{checks, exec, isolation, resources, service, socket, socket_checks, timer, within};
 use crate::ids::UnitKind;
-use crate::spec::KindSpec;
+use crate::spec::directives::Family;
 use crate::spec::merge::{Merged, Row};
 use crate::spec::reader::Reader;
+use crate::spec::resources::ResourceSpec;
+use crate::spec::{ExecSpec, KindSpec};
 
 /// One for each kind of unit.
 pub(crate) enum Draft {
@@ -28,9 +30,13 @@ impl Draft {
     /// Reads one directive of the kind's own section; `false` when it has no typed field.
     pub(crate) fn row(&mut self, reader: &mut Reader<'_>, row: &Row<'_>) -> bool {
         match self {
-            Draft::Service(draft) => service::row(reader, row, draft) || exec::row(reader, row, &mut draft.spec.exec),
+            Draft::Service(draft) => {
+                service::row(reader, row, draft) || shared(reader, row, &mut draft.spec.exec, &mut draft.spec.resources)
+            }
             Draft::Timer(draft) => timer::row(reader, row, draft),
-            Draft::Socket(draft) => socket::row(reader, row, draft) || exec::row(reader, row, &mut draft.spec.exec),
+            Draft::Socket(draft) => {
+                socket::row(reader, row, draft) || shared(reader, row, &mut draft.spec.exec, &mut draft.spec.resources)
+            }
             Draft::Target => false,
         }
     }
@@ -49,5 +55,20 @@ impl Draft {
             }
             (Draft::Target, _) => KindSpec::Target,
         }
+    }
+}
+
+/// What every kind with processes has.
+fn shared(
+    reader: &mut Reader<'_>,
+    row: &Row<'_>,
+    exec: &mut ExecSpec,
+    resources: &mut Option<Box<ResourceSpec>>,
+) -> bool {
+    match row.directive.family {
+        Family::Exec => exec::row(reader, row, exec),
+        Family::Isolation => within(&mut exec.isolation, |part| isolation::row(reader, row, part)),
+        Family::Resources => within(resources, |part| resources::row(reader, row, part)),
+        _ => false,
     }
 }

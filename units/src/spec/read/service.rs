@@ -1,5 +1,6 @@
 //! `[Service]`: commands, restarts, time limits.
 
+use super::{details, within};
 use crate::spec::command::commands;
 use crate::spec::merge::Row;
 use crate::spec::reader::{FOR_EVER, Reader};
@@ -27,6 +28,7 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, draft: &mut Draft) -> 
         || status_row(reader, row, &mut draft.spec)
         || reload_signal_row(reader, row, &mut draft.spec)
         || super::kill::row(reader, row, &mut draft.spec.kill, &mut draft.restart_signal)
+        || within(&mut draft.spec.details, |details| details::service_row(reader, row, details))
 }
 
 fn command_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ServiceSpec) -> bool {

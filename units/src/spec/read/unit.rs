@@ -1,5 +1,6 @@
 //! `[Unit]` and `[Install]`.
 
+use super::{details, within};
 use crate::spec::UnitSpec;
 use crate::spec::merge::Row;
 use crate::spec::reader::Reader;
@@ -37,7 +38,7 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec) -
         "WantedBy" => spec.wanted_by = reader.units(values),
         "RequiredBy" => spec.required_by = reader.units(values),
         "Alias" => alias(reader, row, spec),
-        _ => return false,
+        _ => return within(&mut spec.details, |details| details::unit_row(reader, row, details)),
     }
     true
 }
