@@ -84,6 +84,8 @@ fn every_code_of_checks_across_units_and_of_comments_has_a_case() {
     let shown = |code: &str| cases.iter().any(|(_, case)| case.expected.contains(&format!("[{code}]")));
     let groups =
         codes::GROUPS.iter().filter(|group| ["Across units", "Comments that allow findings"].contains(&group.title));
-    let missing: Vec<_> = groups.flat_map(|group| group.codes).filter(|code| !shown(code.name)).collect();
+    // What a plan alone tells is tested there.
+    let codes = groups.flat_map(|group| group.codes).filter(|code| code.name != "requirement-missing");
+    let missing: Vec<_> = codes.filter(|code| !shown(code.name)).collect();
     assert!(missing.is_empty(), "no case in testdata/check shows {missing:?}");
 }

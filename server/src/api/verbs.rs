@@ -35,13 +35,14 @@ impl OperatorApi {
                 proposed => proposed.map_err(refused)?,
             };
             let plan = self.plan(&proposed).await?;
+            let diagnostics = proposed.diagnostics.into_iter().chain(plan.nodes.diagnostics.iter().cloned());
             return Ok(v1::PlanResponse {
                 plan_id: plan.id,
                 environment: environment.to_string(),
                 from: text(proposed.accepted.as_ref()),
                 to: proposed.source.to_string(),
+                diagnostics: diagnostics.map(Into::into).collect(),
                 nodes: node_plans(plan.nodes),
-                diagnostics: proposed.diagnostics.into_iter().map(Into::into).collect(),
             });
         }
         self.plan_revision(environment, request.revision).await
@@ -71,8 +72,8 @@ impl OperatorApi {
             environment: environment.to_string(),
             from: text(current.as_ref()),
             to: revision.to_string(),
+            diagnostics: diagnostics.into_iter().chain(nodes.diagnostics.iter().cloned()).map(Into::into).collect(),
             nodes: node_plans(nodes),
-            diagnostics: diagnostics.into_iter().map(Into::into).collect(),
         })
     }
 

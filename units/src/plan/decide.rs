@@ -1,6 +1,6 @@
 //! One unit at a time: what it is, what it shall be, and the one action that leads from the one to the other.
 
-use super::{Action, Desired, DesiredUnit, Due, Need, Observed, ObservedUnit, Plan, Step, change};
+use super::{Action, Desired, DesiredUnit, Due, Need, Observed, ObservedUnit, Plan, Step, change, missing};
 use crate::diagnostic::Reason;
 use crate::ids::UnitName;
 use crate::spec::Start;
@@ -21,7 +21,10 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         };
         Step { unit: unit.clone(), action, reason }
     });
-    Plan { steps: steps.collect() }
+    let mut plan = Plan { steps: steps.collect() };
+    let missing = missing(desired, plan.starting());
+    plan.explain(&missing);
+    plan
 }
 
 /// The units that shall run by themselves. Not: `Start=manual`; what a timer or socket of the set triggers; what is

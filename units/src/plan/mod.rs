@@ -8,6 +8,7 @@
 
 mod change;
 mod decide;
+mod missing;
 mod observed;
 mod step;
 #[cfg(test)]
@@ -15,5 +16,6 @@ mod tests;
 
 pub use change::{Change, Need, change};
 pub use decide::{plan, wanted};
+pub use missing::{Missing, missing};
 pub use observed::{Desired, DesiredUnit, Due, Observed, ObservedUnit};
 pub use step::{Action, Plan, Step};

@@ -1,6 +1,6 @@
 //! One rule of "what runs" and "on change" a test, and the property that a plan converges.
 
-use super::{Action, Desired, DesiredUnit, Due, Observed, ObservedUnit, plan};
+use super::{Action, Desired, DesiredUnit, Due, Observed, ObservedUnit, Plan, plan};
 use crate::ids::{Sha256Digest, UnitName};
 use crate::spec::{FilesChange, KindSpec, Start, UnitSpec};
 use crate::status::ActiveState;
@@ -65,6 +65,40 @@ fn a_unit_named_only_as_a_reaction_does_not_start_by_itself() {
     let other = unit("other.service", |spec| spec.wants.extend(["alert.service".parse().unwrap()]));
     let all = desired([(alert(), 1), (app(), 1), (other, 1)]);
     assert_eq!(first(&all, &Observed::default()).0, Action::Start);
+}
+
+#[test]
+fn a_start_that_lacks_what_it_requires_says_so() {
+    let requires = |name: &str| {
+        let name: UnitName = name.parse().unwrap();
+        web(move |spec| spec.requires.extend([name]))
+    };
+    let none = Observed::default();
+    let plan_of = |units: Vec<UnitSpec>| plan(&desired(units.into_iter().map(|unit| (unit, 1))), &none);
+    let reason = |plan: Plan| plan.steps.into_iter().find(|step| step.unit.as_str() == "web.service").unwrap().reason;
+    let lacking = reason(plan_of(vec![requires("db.service")]));
+    assert_eq!(lacking.code, "dependency-missing");
+    assert!(lacking.text.contains("requires db.service") && lacking.text.contains("not known"), "{}", lacking.text);
+    assert_eq!(reason(plan_of(vec![requires("network-online.target")])).code, "new");
+    assert_eq!(reason(plan_of(vec![requires("db.service"), unit("db.service", |_| {})])).code, "new");
+    let named = unit("postgres.service", |spec| spec.alias.extend(["db.service".parse().unwrap()]));
+    assert_eq!(reason(plan_of(vec![requires("db.service"), named])).code, "new");
+}
+
+#[test]
+fn what_does_not_start_lacks_nothing() {
+    let lonely = |start| {
+        web(move |spec| {
+            spec.binds_to.insert("db.service".parse().unwrap());
+            spec.fleet.start = start;
+        })
+    };
+    let all = desired([(lonely(Start::Manual), 1)]);
+    assert_eq!(first(&all, &Observed::default()).1, "manual");
+    let running = Observed { units: [observed(lonely(Start::Auto), 1, ActiveState::Active)].into() };
+    assert_eq!(first(&desired([(lonely(Start::Auto), 1)]), &running), (Action::Keep, "unchanged".into()));
+    let found = super::missing(&all, all.units.keys());
+    assert_eq!(found.iter().map(|missing| missing.key).collect::<Vec<_>>(), ["BindsTo"]);
 }
 
 #[test]

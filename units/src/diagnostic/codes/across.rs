@@ -9,6 +9,12 @@ pub(super) const CODES: &[Code] = &[
         "Add it, or correct the name. If the host has it, nothing is wrong.",
     ),
     error(
+        "requirement-missing",
+        "Only in `fleet plan`: a unit would start on a node and requires one that the node does not have, so that its start \
+         fails. Fleet does not know the units that the host runs by itself; well-known targets count as reached.",
+        "Add the unit, make the `Nodes=` of both agree, or write `Wants=` where the host's own unit is meant.",
+    ),
+    error(
         "ordering-cycle",
         "Units wait for each other: each starts after the next.",
         "Take one `After=` or `Before=` of the cycle away.",

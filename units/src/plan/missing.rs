@@ -1,0 +1,69 @@
+//! Requirements that keep a unit of a plan from starting: nothing on the node is known to fulfil them.
+
+use super::{Action, Desired, Plan};
+use crate::ids::UnitName;
+use crate::jobs::Graph;
+use std::collections::BTreeSet;
+
+/// A unit that would start, and what it requires in vain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// The unit that would start.
+    pub unit: UnitName,
+    /// The directive: `Requires`, `BindsTo` or `Requisite`.
+    pub key: &'static str,
+    /// What it names, as written.
+    pub required: UnitName,
+}
+
+/// What `starting` units of `desired` require that is neither in `desired`, by name or alias, nor a target of the host.
+/// These are the starts that the node's jobs refuse as `dependency-missing`. Units that the host runs by other means
+/// would fulfil a requirement as well; nothing tells a node of them, so they count as missing.
+#[must_use]
+pub fn missing<'a>(desired: &Desired, starting: impl IntoIterator<Item = &'a UnitName>) -> BTreeSet<Missing> {
+    let starting: Vec<_> = starting.into_iter().filter_map(|unit| desired.units.get(unit)).collect();
+    let mut found = BTreeSet::new();
+    if starting.is_empty() {
+        return found;
+    }
+    let graph = Graph::new(desired.units.values().map(|unit| &*unit.spec));
+    for spec in starting.into_iter().map(|unit| &unit.spec) {
+        for (key, names) in [("Requires", &spec.requires), ("BindsTo", &spec.binds_to), ("Requisite", &spec.requisite)]
+        {
+            let lacking = names.iter().filter(|name| !graph.contains(graph.resolve(name)) && !graph.is_implicit(name));
+            let missing = |required: &UnitName| Missing { unit: spec.name.clone(), key, required: required.clone() };
+            found.extend(lacking.map(missing));
+        }
+    }
+    found
+}
+
+impl Plan {
+    /// The units that it starts or restarts.
+    pub fn starting(&self) -> impl Iterator<Item = &UnitName> {
+        let starts = |action| match action {
+            Action::Start | Action::Restart => true,
+            Action::Stop | Action::Reload | Action::Update | Action::Keep => false,
+        };
+        self.steps.iter().filter(move |step| starts(step.action)).map(|step| &step.unit)
+    }
+
+    /// Says in the reason of each step that cannot be done what is missing for it.
+    pub(super) fn explain(&mut self, missing: &BTreeSet<Missing>) {
+        for step in &mut self.steps {
+            let lacking: Vec<&str> = missing
+                .iter()
+                .filter(|missing| missing.unit == step.unit)
+                .map(|missing| missing.required.as_str())
+                .collect();
+            if !lacking.is_empty() {
+                let text = format!(
+                    "{}; it cannot start: it requires {}, not assigned to this node (whether the host runs it is not known)",
+                    step.reason.text,
+                    lacking.join(", ")
+                );
+                step.reason = crate::diagnostic::Reason::new("dependency-missing", text);
+            }
+        }
+    }
+}
