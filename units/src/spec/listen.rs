@@ -230,7 +230,7 @@ pub fn netlink(text: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    /// Each accepted and refused by systemd 252 (`systemd-analyze verify`).
+    /// Cases of systemd's `socket_address_parse`, read in its source.
     #[test]
     fn addresses_are_read_as_systemd_reads_them() {
         for (text, shown) in [
