@@ -32,8 +32,7 @@ pub struct Allowed {
     pub by: Place,
 }
 
-/// The allowances in the comments of `file`, and what is wrong with those comments. Comments of unit files begin with
-/// `#` or `;`; those of delivered files with whatever the program takes, such as `//`.
+/// The allowances in the comments of `file`, a unit file or drop-in, and what is wrong with those comments.
 pub(crate) fn find(file: &str, text: &[u8]) -> (Vec<Allowance>, Vec<Diagnostic>) {
     let (mut allowances, mut found) = (Vec::new(), Vec::new());
     // Nearly no file has one: one search says so.

@@ -11,7 +11,7 @@ pub(super) const CODES: &[Code] = &[
     error(
         "requirement-missing",
         "Only in `fleet plan`: a unit would start on a node and requires one that the node does not have, so that its start \
-         fails. Fleet does not know the units that the host runs by itself; well-known targets count as reached.",
+         fails. Fleet does not know the units that the host runs by itself; targets outside the set count as reached.",
         "Add the unit, make the `Nodes=` of both agree, or write `Wants=` where the host's own unit is meant.",
     ),
     error(
@@ -33,12 +33,12 @@ pub(super) const CODES: &[Code] = &[
     ),
     warning(
         "port-claimed-twice",
-        "Two units that can be on one node listen, or have their health checks, on the same port of it.",
+        "Two units that can be on one node have their health checks on the same port of it. Sockets are not looked at yet.",
         "Give one another port, or make their `Nodes=` exclude each other.",
     ),
     warning(
         "path-claimed-twice",
-        "Two units that can be on one node have the same `PIDFile=`, socket or destination of a delivered file.",
+        "Two units that can be on one node have the same `PIDFile=` or destination of a delivered file.",
         "Give each a path of its own; instances of a template have one with `%i` in it.",
     ),
     warning(
