@@ -199,9 +199,8 @@ fn strict(reader: &mut Reader<'_>, spec: &UnitSpec, merged: &Merged<'_>) {
 
 /// Reads one directive, whatever its family; the rest is checked by its kind.
 fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::kind::Draft) {
-    if !typed(reader, row, spec, draft) {
-        reader.check(row);
-    }
+    let known = typed(reader, row, spec, draft) || reader.check(row);
+    debug_assert!(known, "nothing reads {}=", row.directive.key);
     if row.directive.support == Support::NotBuilt && asks(row) {
         reader.not_built(shown(row));
     }

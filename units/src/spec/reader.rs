@@ -339,14 +339,17 @@ impl Reader<'_> {
         Some(name)
     }
 
-    /// Checks the value of a directive that has no effect and goes into no type.
-    pub(crate) fn check(&mut self, row: &Row<'_>) {
+    /// Checks the value of a directive that goes into no type; `false` for kinds that only their typed reading knows.
+    pub(crate) fn check(&mut self, row: &Row<'_>) -> bool {
         for at in row.values {
             match row.directive.kind {
+                Kind::Ignored => {}
                 Kind::Text => checked_only(self.text(at)),
                 Kind::Bool => checked_only(self.boolean(at)),
-                Kind::Choice(words) if !words.contains(&at.value()) => self.not_a_choice(at, words),
-                Kind::BoolOr(words) if !words.contains(&at.value()) => {
+                Kind::Choice(words) if words.contains(&at.value()) => {}
+                Kind::Choice(words) => self.not_a_choice(at, words),
+                Kind::BoolOr(words) if words.contains(&at.value()) => {}
+                Kind::BoolOr(words) => {
                     let result =
                         value::boolean(at.value()).map_err(|error| format!("{error}, nor one of {}", words.join(", ")));
                     self.checked(at, result);
@@ -355,10 +358,11 @@ impl Reader<'_> {
                 Kind::Integer(low, high) => checked_only(self.checked(at, value::integer(at.value(), low, high))),
                 Kind::Size => checked_only(self.checked(at, value::size(at.value()))),
                 Kind::Units => checked_only(self.units(std::slice::from_ref(at))),
-                // Every other kind has a typed reading (a test asks for it), or is ignored whatever it says.
-                _ => {}
+                Kind::Words => checked_only(self.words(std::slice::from_ref(at), Escapes::Plain)),
+                _ => return false,
             }
         }
+        true
     }
 }
 

@@ -9,8 +9,8 @@ fn loaded(name: &str, text: &str) -> Loaded {
     load(&name, &bundle, &Context { environment: "test".parse().unwrap(), host: None })
 }
 
-/// Whether reading a unit with the one assignment goes through a typed field, not only through the check by kind.
-fn has_a_field(directive: &Directive) -> bool {
+/// Whether reading a unit with the one assignment goes through a typed field, and whether anything looks at it at all.
+fn reading(directive: &Directive) -> (bool, bool) {
     let name: UnitName = match directive.section {
         "Timer" => "a.timer",
         "Socket" => "a.socket",
@@ -34,7 +34,14 @@ fn has_a_field(directive: &Directive) -> bool {
     let mut spec = UnitSpec::new(name.clone(), KindSpec::Target);
     let mut draft = read::kind::Draft::new(name.kind());
     let row = merged.rows().next().expect("it was assigned");
-    typed(&mut reader, &row, &mut spec, &mut draft)
+    let typed = typed(&mut reader, &row, &mut spec, &mut draft);
+    (typed, typed || reader.check(&row))
+}
+
+#[test]
+fn every_value_is_looked_at() {
+    let unread: Vec<&str> = directives::all().iter().filter(|row| !reading(row).1).map(|row| row.key).collect();
+    assert!(unread.is_empty(), "{unread:?}");
 }
 
 #[test]
@@ -47,7 +54,7 @@ fn every_directive_that_acts_or_will_act_has_a_typed_field() {
             Support::NotBuilt => !["X-Fleet", "Socket"].contains(&directive.section),
             Support::Inert(_) | Support::Refused(_) => false,
         })
-        .filter(|directive| !has_a_field(directive))
+        .filter(|directive| !reading(directive).0)
         .map(|directive| directive.key)
         .collect();
     assert!(missing.is_empty(), "{missing:?}");

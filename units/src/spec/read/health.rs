@@ -1,5 +1,6 @@
 //! `HealthCheck*=`: what is asked, and of whom one may ask.
 
+use crate::spec::command::commands;
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::{HealthCheck, HealthSpec};
@@ -11,6 +12,9 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut HealthSpec)
     match row.directive.key {
         "HealthCheckURL" => spec.check = url_check(reader, last).or(spec.check.take()),
         "HealthCheckTCP" => tcp_check(reader, last, spec),
+        // Not asked yet, so there is nothing to keep: what they say is judged.
+        "HealthCheckExec" => drop(commands(reader, row.values)),
+        "HealthCheckGRPC" => drop(address(reader, last)),
         "HealthCheckInterval" => spec.interval = reader.long_span(last).unwrap_or(spec.interval),
         "HealthCheckTimeout" => spec.timeout = reader.long_span(last).unwrap_or(spec.timeout),
         "HealthCheckRetries" => spec.retries = reader.integer(last, row.directive.kind).unwrap_or(spec.retries),
@@ -50,17 +54,23 @@ fn url_check(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<HealthCheck> 
 }
 
 fn tcp_check(reader: &mut Reader<'_>, at: &Assigned<'_>, spec: &mut HealthSpec) {
-    let Some(text) = reader.text(at) else { return };
     if spec.check.is_some() {
         let message = "HealthCheckTCP= is ignored: HealthCheckURL= is the unit's check";
         reader.warning("two-health-checks", at.key_place(), message, "keep one of them");
         return;
     }
+    spec.check = address(reader, at).map(HealthCheck::Tcp);
+}
+
+/// `host:port`, as written.
+fn address(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<String> {
+    let text = reader.text(at)?;
     match host_port(&text, None) {
-        Ok(_) => spec.check = Some(HealthCheck::Tcp(text)),
+        Ok(_) => Some(text),
         Err(message) => {
-            let message = format!("HealthCheckTCP=: {message}");
+            let message = format!("{}=: {message}", at.assignment.key);
             reader.error("health-address", at.place(0), message, "such as 127.0.0.1:6379");
+            None
         }
     }
 }
