@@ -132,12 +132,8 @@ impl<'a> Merged<'a> {
             found.push(not_the_first_unit(directive.key, assigned.key_place()));
             return;
         }
-        if let (true, Some(together)) = (empty, emptied_together(directive.kind)) {
-            self.rows.retain(|index, _| !together.contains(&directives::row(*index).kind));
-            return;
-        }
         if empty {
-            self.reset_together(directive);
+            self.rows.retain(|other, _| !fill_one_list(directive, directives::row(*other)));
         }
         let values = self.rows.entry(index).or_default();
         if empty || !directive.kind.is_list() {
@@ -146,26 +142,6 @@ impl<'a> Merged<'a> {
         if !empty || directive.kind.empty_counts() {
             values.push(assigned);
         }
-    }
-
-    /// Some directives fill one list: emptying one of them empties the list (systemd.unit(5), systemd.exec(5)).
-    fn reset_together(&mut self, directive: &Directive) {
-        let siblings: &[&str] = match directive.key {
-            "BindPaths" | "BindReadOnlyPaths" => &["BindPaths", "BindReadOnlyPaths"],
-            "LoadCredential" | "LoadCredentialEncrypted" => &["LoadCredential", "LoadCredentialEncrypted"],
-            "SetCredential" | "SetCredentialEncrypted" => &["SetCredential", "SetCredentialEncrypted"],
-            "StandardInputText" | "StandardInputData" => &["StandardInputText", "StandardInputData"],
-            _ => &[],
-        };
-        let asserts = directive.key.starts_with("Assert");
-        self.rows.retain(|index, _| {
-            let row = directives::row(*index);
-            let same_list = match (directive.kind, row.kind) {
-                (Kind::Condition(_), Kind::Condition(_)) => row.key.starts_with("Assert") == asserts,
-                _ => siblings.contains(&row.key),
-            };
-            !same_list
-        });
     }
 
     /// The directives in effect, in the order of the table.
@@ -195,13 +171,20 @@ impl<'a> Merged<'a> {
     }
 }
 
-/// The kinds whose lists one empty assignment empties together: a timer's triggers, whatever their keys
-/// (systemd.timer(5)), and a socket's addresses (systemd.socket(5)).
-fn emptied_together(kind: Kind) -> Option<&'static [Kind]> {
-    match kind {
-        Kind::Calendar | Kind::TriggerSpan => Some(&[Kind::Calendar, Kind::TriggerSpan]),
-        Kind::Listen => Some(&[Kind::Listen]),
-        _ => None,
+/// Whether two directives fill one list, so that emptying one of them empties it (systemd.timer(5), systemd.socket(5),
+/// systemd.unit(5), systemd.exec(5)).
+fn fill_one_list(one: &Directive, other: &Directive) -> bool {
+    const TOGETHER: [[&str; 2]; 4] = [
+        ["BindPaths", "BindReadOnlyPaths"],
+        ["LoadCredential", "LoadCredentialEncrypted"],
+        ["SetCredential", "SetCredentialEncrypted"],
+        ["StandardInputText", "StandardInputData"],
+    ];
+    let asserts = |row: &Directive| row.key.starts_with("Assert");
+    match (one.kind, other.kind) {
+        (Kind::Calendar | Kind::TriggerSpan, Kind::Calendar | Kind::TriggerSpan) | (Kind::Listen, Kind::Listen) => true,
+        (Kind::Condition(_), Kind::Condition(_)) => asserts(one) == asserts(other),
+        _ => TOGETHER.iter().any(|keys| keys.contains(&one.key) && keys.contains(&other.key)),
     }
 }
 
