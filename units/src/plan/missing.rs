@@ -3,7 +3,7 @@
 use super::{Action, Desired, Plan};
 use crate::ids::UnitName;
 use crate::jobs::Graph;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A unit that would start, and what it requires in vain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,13 +50,12 @@ impl Plan {
 
     /// Says in the reason of each step that cannot be done what is missing for it.
     pub(super) fn explain(&mut self, missing: &BTreeSet<Missing>) {
+        let mut by_unit: BTreeMap<&UnitName, Vec<&str>> = BTreeMap::new();
+        for Missing { unit, required, .. } in missing {
+            by_unit.entry(unit).or_default().push(required.as_str());
+        }
         for step in &mut self.steps {
-            let lacking: Vec<&str> = missing
-                .iter()
-                .filter(|missing| missing.unit == step.unit)
-                .map(|missing| missing.required.as_str())
-                .collect();
-            if !lacking.is_empty() {
+            if let Some(lacking) = by_unit.get(&step.unit) {
                 let text = format!(
                     "{}; it cannot start: it requires {}, not assigned to this node (whether the host runs it is not known)",
                     step.reason.text,
