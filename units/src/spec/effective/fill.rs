@@ -74,6 +74,10 @@ fn has_specifiers(kind: Kind) -> bool {
             | Kind::Environment
             | Kind::EnvironmentFile
             | Kind::Path
+            | Kind::PathLines
+            | Kind::WorkingDirectory
+            | Kind::Input
+            | Kind::Output
             | Kind::Paths
             | Kind::Directories
             | Kind::Account
