@@ -1,6 +1,7 @@
 //! Time spans in nanoseconds (systemd's `parse_nsec`).
 
-use super::{TIME_UNITS, number, scaled};
+use super::span::TIME_UNITS;
+use super::{number, scaled};
 
 /// A time span whose numbers without a unit are nanoseconds; `infinity` is `None`.
 ///
