@@ -218,16 +218,13 @@ impl<'a> Compiler<'a> {
 
     /// Instances that exist because a unit of the set starts them.
     fn instances_named_by_others(&mut self) {
-        let mut open: Vec<UnitName> = self.units.keys().chain(self.triggers.keys()).cloned().collect();
+        let all = self.units.values().chain(self.triggers.values());
+        let mut open: Vec<UnitName> = all.flat_map(|unit| instances_named_by(&unit.spec)).cloned().collect();
         while let Some(name) = open.pop() {
-            let Some(unit) = self.units.get(&name).or_else(|| self.triggers.get(&name)) else { continue };
-            let spec = Arc::clone(&unit.spec);
-            let named = [&spec.requires, &spec.wants, &spec.binds_to, &spec.on_failure, &spec.on_success];
-            for other in named.into_iter().flatten().chain(spec.started()) {
-                if other.template().is_some() && !self.has(other) {
-                    self.unit(other);
-                    open.push(other.clone());
-                }
+            if !self.has(&name) {
+                self.unit(&name);
+                let made = self.units.get(&name).or_else(|| self.triggers.get(&name));
+                open.extend(made.into_iter().flat_map(|unit| instances_named_by(&unit.spec)).cloned());
             }
         }
     }
@@ -257,6 +254,12 @@ impl<'a> Compiler<'a> {
         if self.units.len() + self.triggers.len() > MAX_UNITS {
             let message = format!("the environment has more than {MAX_UNITS} units");
             self.diagnostics.push(Diagnostic::error("too-many-units", whole(""), message));
+        }
+        // Units hold no more than the tree does: while that keeps the bounds, they do.
+        let sizes = self.tree.values().map(|file| file.content.len());
+        let (largest, total) = sizes.fold((0, 0), |(largest, total), size| (size.max(largest), total + size));
+        if largest <= MAX_FILE && total <= MAX_ENVIRONMENT {
+            return;
         }
         let mut paths = BTreeMap::new();
         for unit in self.units.values().chain(self.triggers.values()) {
@@ -300,6 +303,13 @@ impl<'a> Compiler<'a> {
             unused_allowances: settled.unused,
         }
     }
+}
+
+/// The instances of templates that a unit starts.
+fn instances_named_by(spec: &UnitSpec) -> impl Iterator<Item = &UnitName> {
+    let named = [&spec.requires, &spec.wants, &spec.binds_to, &spec.on_failure, &spec.on_success];
+    let named = named.into_iter().flatten().chain(spec.started());
+    named.filter(|name| name.instance().is_some_and(|instance| !instance.is_empty()))
 }
 
 fn whole(path: &str) -> Place {
