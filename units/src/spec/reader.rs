@@ -357,6 +357,7 @@ impl Reader<'_> {
                 Kind::Span => checked_only(self.span(at)),
                 Kind::Integer(low, high) => checked_only(self.checked(at, value::integer(at.value(), low, high))),
                 Kind::Size => checked_only(self.checked(at, value::size(at.value()))),
+                Kind::Signal => checked_only(self.signal(at)),
                 Kind::Units => checked_only(self.units(std::slice::from_ref(at))),
                 Kind::Words => checked_only(self.words(std::slice::from_ref(at), Escapes::Plain)),
                 _ => return false,

@@ -29,15 +29,13 @@ impl Draft {
 
     /// Reads one directive of the kind's own section; `false` when it has no typed field.
     pub(crate) fn row(&mut self, reader: &mut Reader<'_>, row: &Row<'_>) -> bool {
-        match self {
-            Draft::Service(draft) => {
-                service::row(reader, row, draft) || shared(reader, row, &mut draft.spec.exec, &mut draft.spec.resources)
-            }
-            Draft::Timer(draft) => timer::row(reader, row, draft),
-            Draft::Socket(draft) => {
-                socket::row(reader, row, draft) || shared(reader, row, &mut draft.spec.exec, &mut draft.spec.resources)
-            }
-            Draft::Target => false,
+        match (self, row.directive.family) {
+            (Draft::Service(draft), Family::Service | Family::Kill) => service::row(reader, row, draft),
+            (Draft::Service(draft), _) => shared(reader, row, &mut draft.spec.exec, &mut draft.spec.resources),
+            (Draft::Timer(draft), _) => timer::row(reader, row, draft),
+            (Draft::Socket(draft), Family::Socket | Family::Kill) => socket::row(reader, row, draft),
+            (Draft::Socket(draft), _) => shared(reader, row, &mut draft.spec.exec, &mut draft.spec.resources),
+            (Draft::Target, _) => false,
         }
     }
 
