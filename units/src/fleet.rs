@@ -284,6 +284,8 @@ impl<'a> Compiler<'a> {
 
     fn finish(mut self) -> Compiled {
         self.diagnostics.extend(self.cache.diagnostics().cloned());
+        let committed = check::secrets::committed(&self.context.environment, self.tree);
+        self.diagnostics.extend(committed.iter().flat_map(|file| &file.diagnostics).cloned());
         if self.units.len() <= MAX_UNITS {
             let across = check::Across {
                 units: &self.units,
@@ -295,7 +297,9 @@ impl<'a> Compiler<'a> {
         }
         self.diagnostics.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.cmp(b)));
         self.diagnostics.dedup();
-        let settled = allow::settle(&mut self.diagnostics, self.cache.allowances());
+        let of_committed = committed.iter().map(|file| (file.path, &*file.allowances));
+        let allowances = self.cache.allowances().chain(of_committed);
+        let settled = allow::settle(&mut self.diagnostics, allowances);
         Compiled {
             fleet: FleetSpec { units: self.units, triggers: self.triggers },
             diagnostics: self.diagnostics,

@@ -47,6 +47,21 @@ error[unknown-directive]: ExecStrat= is no directive of [Service]
 }
 
 #[test]
+fn a_line_that_holds_a_secret_is_not_shown() {
+    let person = Person::new();
+    person.write("repo/units/web.service", "[Service]\nExecStart=/bin/sleep 1\nEnvironment=API_TOKEN=Zx3vB6nM9q\n");
+    let ran = person.fleet("lint repo").exits(0);
+    assert!(
+        ran.stdout.contains("warning[secret-in-clear]") && ran.stdout.contains("web.service:3:13"),
+        "{}",
+        ran.stdout
+    );
+    let json = person.fleet("lint repo -o json").exits(0);
+    assert!(json.stdout.contains("secret-in-clear"), "{}", json.stdout);
+    assert!(!ran.stdout.contains("Zx3v") && !json.stdout.contains("Zx3v"), "{}", ran.stdout);
+}
+
+#[test]
 fn an_overlay_is_checked_for_its_environment_alone() {
     let person = Person::new();
     person.write("repo/units/web.service", GOOD);

@@ -10,6 +10,7 @@ mod dependencies;
 mod names;
 mod place;
 mod placement;
+pub(crate) mod secrets;
 
 use crate::diagnostic::Diagnostic;
 use crate::fleet::FleetUnit;

@@ -7,6 +7,7 @@ mod across;
 mod comments;
 mod commits;
 mod files;
+mod secrets;
 mod settings;
 mod text;
 mod values;
@@ -42,6 +43,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Settings that do not go together", codes: settings::CODES },
     Group { title: "Files and units", codes: files::CODES },
     Group { title: "Across units", codes: across::CODES },
+    Group { title: "Secrets", codes: secrets::CODES },
     Group { title: "Comments that allow findings", codes: comments::CODES },
     Group { title: "Commits", codes: commits::CODES },
 ];

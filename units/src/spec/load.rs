@@ -7,6 +7,7 @@ use super::read;
 use super::reader::Reader;
 use super::{KindSpec, UnitSpec, value};
 use crate::bundle::{Bundle, SourceTree};
+use crate::check::secrets;
 use crate::diagnostic::allow::{self, Allowance, Allowed};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::ids::{EnvironmentName, UnitKind, UnitName};
@@ -90,7 +91,7 @@ pub(crate) struct Read {
     /// Its path in the repository.
     pub file: String,
     pub document: Option<Document>,
-    /// Of its grammar, and of its comments that allow findings.
+    /// Of its grammar, of its comments that allow findings, and of secrets in clear.
     pub diagnostics: Vec<Diagnostic>,
     pub allowances: Vec<Allowance>,
 }
@@ -108,6 +109,7 @@ impl<'a> Cache<'a> {
             let parsed = Document::parse(path, &files[path].content);
             let (allowances, mut diagnostics) = allow::find(path, &files[path].content);
             diagnostics.splice(..0, parsed.diagnostics);
+            diagnostics.extend(parsed.document.iter().flat_map(secrets::in_unit));
             Arc::new(Read { file: path.to_owned(), document: parsed.document, diagnostics, allowances })
         });
         Arc::clone(entry)

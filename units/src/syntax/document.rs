@@ -122,6 +122,12 @@ impl Document {
         &self.file
     }
 
+    /// The text as it was read.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The section headers, in order.
     pub fn sections(&self) -> impl Iterator<Item = &Section> {
         self.items.iter().filter_map(|item| match &item.content {

@@ -133,6 +133,9 @@ impl Report {
     /// All of it, for people.
     pub(super) fn render(&self, stream: &Stream) -> String {
         let mut text = String::new();
+        // Logs of CI are read by more people than the repository: a line with a secret is not shown.
+        let of_secrets = self.diagnostics().filter(|found| found.code == "secret-in-clear");
+        let secret: BTreeSet<_> = of_secrets.map(|found| (found.place.file.as_str(), found.place.line)).collect();
         let mut file = "";
         let mut lines: Vec<&str> = Vec::new();
         for finding in &self.findings {
@@ -142,6 +145,7 @@ impl Report {
                 lines = self.texts.get(file).map_or(Vec::new(), |text| text.lines().collect());
             }
             let source = (place.line as usize).checked_sub(1).and_then(|index| lines.get(index).copied());
+            let source = source.filter(|_| !secret.contains(&(place.file.as_str(), place.line)));
             text += &diagnostic::block(&finding.diagnostic, source, &finding.notes(), stream);
         }
         text + &unenforced::render(&self.unenforced, stream)
