@@ -15,6 +15,7 @@ pub mod bundle;
 pub mod calendar;
 mod check;
 pub mod components;
+pub mod conditions;
 pub mod diagnostic;
 pub mod fleet;
 pub mod graph;

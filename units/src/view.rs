@@ -204,6 +204,10 @@ fn trouble(unit: &UnitStatus) -> Option<String> {
     if unit.active_state == ActiveState::Failed {
         return Some(with_reason(unit, format!("failed ({})", unit.result)));
     }
+    // systemd does not call that failed; the start was, and nothing but a person or a change tries again.
+    if unit.wanted && unit.result == "assert" && unit.active_state == ActiveState::Inactive {
+        return Some(with_reason(unit, "did not start".to_owned()));
+    }
     // Between a crash and the next try; systemd calls that activating.
     if unit.sub_state.starts_with("auto-restart") {
         return Some(with_reason(unit, format!("is being restarted ({})", unit.result)));
@@ -308,6 +312,7 @@ mod tests {
             (unit(Inactive, "dead"), Converging),
             (unit(Failed, "failed"), Degraded),
             (with(unit(Inactive, "dead"), |unit| unit.completed = true), Converged),
+            (with(unit(Inactive, "dead"), |unit| unit.result = "assert".to_owned()), Degraded),
             (triggered(unit(Inactive, "dead")), Converged),
             (triggered(unit(Activating, "start")), Converged),
             (triggered(unit(Failed, "failed")), Degraded),

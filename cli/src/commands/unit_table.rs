@@ -29,13 +29,17 @@ pub(crate) fn table<'a>(units: impl IntoIterator<Item = (&'a str, bool, &'a v1::
     table
 }
 
-/// `active/running`, `failed/exit-code`
+/// Results of a start that did not take place, and left the unit inactive.
+const SKIPPED: [&str; 3] = ["condition", "exec-condition", "assert"];
+
+/// `active/running`, `failed/exit-code`, `inactive/condition`
 fn state(unit: &v1::UnitStatus) -> String {
     let state = active_state(unit.active_state);
     match state {
         "failed" if !["", "success"].contains(&unit.result.as_str()) => format!("failed/{}", unit.result),
         _ if unit.sub_state.is_empty() => state.to_owned(),
-        _ if unit.completed && state == "inactive" => "inactive/completed".to_owned(),
+        "inactive" if SKIPPED.contains(&unit.result.as_str()) => format!("inactive/{}", unit.result),
+        "inactive" if unit.completed => "inactive/completed".to_owned(),
         _ => format!("{state}/{}", unit.sub_state),
     }
 }
@@ -91,4 +95,29 @@ pub(crate) fn details(stream: &Stream, node: &str, unit: &v1::UnitStatus) -> Str
     }));
     text += &view::fields(stream, &fields);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_did_not_take_place_says_why_in_the_state() {
+        let inactive = v1::ActiveState::Inactive as i32;
+        for (result, completed, shown) in [
+            ("condition", true, "inactive/condition"),
+            ("assert", false, "inactive/assert"),
+            ("success", true, "inactive/completed"),
+            ("success", false, "inactive/dead"),
+        ] {
+            let unit = v1::UnitStatus {
+                active_state: inactive,
+                sub_state: "dead".to_owned(),
+                result: result.to_owned(),
+                completed,
+                ..Default::default()
+            };
+            assert_eq!(state(&unit), shown);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::control::ControlError;
 use crate::kernel::regular;
 use crate::trace;
 use fleet_proto::control::{Adopt, Release, Remember, Reply, Signal, WriteLog, reply, request, signal};
+use fleet_units::conditions::Judgement;
 use fleet_units::diagnostic::Reason;
 use fleet_units::ids::{InvocationId, UnitName};
 use fleet_units::jobs::Verb;
@@ -41,6 +42,8 @@ pub(super) enum What {
         exit_status: i32,
         why: String,
     },
+    /// The conditions were looked at.
+    Checked(Judgement),
     /// The connection broke before the answer; the engine is about to end.
     Lost,
 }
@@ -75,6 +78,7 @@ impl<S: Supervisor> Engine<S> {
 
     fn act_on(&mut self, name: &UnitName, effect: Effect) {
         match effect {
+            Effect::Check => self.check(name),
             Effect::Begin => {}
             Effect::Spawn { phase, index, role } => self.spawn(name, phase, index, role),
             Effect::Kill { state, targets, signals } => self.kill(name, state, &targets, &signals),
@@ -88,6 +92,19 @@ impl<S: Supervisor> Engine<S> {
             Effect::Over => self.release(name, false),
             Effect::Trigger { failed } => self.trigger(name, failed),
         }
+    }
+
+    /// Looks at the conditions off this thread: a path may lie on a file system that hangs. What the unit's processes
+    /// do meanwhile is not held back for it, since it has none.
+    fn check(&mut self, name: &UnitName) {
+        let Some(unit) = self.units.get(name) else { return };
+        let spec = unit.machine.spec().clone();
+        let (done, unit) = (self.done.clone(), name.clone());
+        tokio::task::spawn_blocking(move || {
+            let what = What::Checked(super::conditions::check(&spec.conditions));
+            // An engine that ended wants no answers.
+            let _ = done.send(Done { unit, what });
+        });
     }
 
     fn begin(&mut self, name: &UnitName) {
@@ -237,7 +254,7 @@ impl<S: Supervisor> Engine<S> {
         let oneshot = spec.service().filter(completes).is_some();
         match state {
             State::Exited | State::Dead => {
-                let skipped = unit.machine.outcome() == Outcome::ExecCondition;
+                let skipped = unit.machine.outcome().is_skip();
                 let good = unit.machine.outcome() == Outcome::Success && unit.machine.memory().up_since.is_some();
                 unit.completed = skipped || (oneshot && good);
             }

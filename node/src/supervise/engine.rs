@@ -259,8 +259,14 @@ impl<S: Supervisor> Engine<S> {
 
     fn on_done(&mut self, done: Done) {
         let Some(unit) = self.units.get_mut(&done.unit) else { return };
-        unit.in_flight = unit.in_flight.saturating_sub(1);
+        if !matches!(done.what, What::Checked(_)) {
+            unit.in_flight = unit.in_flight.saturating_sub(1);
+        }
         match done.what {
+            What::Checked(judgement) => {
+                unit.unanswered = judgement.unanswered;
+                self.pending.push_back((done.unit.clone(), Event::Checked(judgement.verdict)));
+            }
             What::Event(event) => self.pending.push_back((done.unit.clone(), event)),
             What::Spawned { role, pid, unenforced } => {
                 trace::stage("started", Some(&done.unit), 0);

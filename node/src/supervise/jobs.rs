@@ -25,7 +25,8 @@ impl<S: Supervisor> Engine<S> {
             Some(unit) if unit.is_up() => Standing::Up,
             Some(_) if holds.contains_key(name) => Standing::Held,
             Some(unit) if unit.not_run_here().is_some() => Standing::Refused,
-            Some(unit) if unit.completed => Standing::Completed,
+            // One that was skipped is looked at again when it is pulled in again.
+            Some(unit) if unit.completed && !unit.machine.outcome().is_skip() => Standing::Completed,
             Some(_) | None => Standing::Down,
         };
         self.queue.add(&self.graph, &standing, unit, verb);
@@ -134,7 +135,9 @@ impl<S: Supervisor> Engine<S> {
                 // The job goes on, so that what waits for the unit waits on; who asked is told.
                 (_, State::AutoRestart, _) => self.answer(name, false, "it failed and will be started again"),
                 (ActiveState::Active | ActiveState::Reloading, _, _) => self.finish(name, true, ""),
-                (ActiveState::Inactive, _, Outcome::Success | Outcome::ExecCondition) => self.finish(name, true, ""),
+                (ActiveState::Inactive, _, outcome) if outcome == Outcome::Success || outcome.is_skip() => {
+                    self.finish(name, true, "");
+                }
                 (ActiveState::Inactive | ActiveState::Failed, _, _) => self.finish(name, false, "it failed"),
                 (ActiveState::Activating | ActiveState::Deactivating, _, _) => {}
             },

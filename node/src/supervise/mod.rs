@@ -7,12 +7,13 @@
 //! timers ------------> '-------------------------'
 //! ```
 //! `engine` is the loop, `apply` swaps the desired set in and executes a plan, `effects` turns a machine's effects into
-//! requests, `jobs` runs the queue, `restore` takes over from an earlier agent, `act` serves people.
+//! requests, `conditions` reads what the host says to a condition, `jobs` runs the queue, `restore` takes over from an earlier agent, `act` serves people.
 
 mod account;
 mod act;
 mod apply;
 mod clock;
+mod conditions;
 mod delivered;
 mod effects;
 mod engine;
@@ -29,6 +30,8 @@ mod status;
 mod supervisor;
 mod unit;
 
+#[cfg(test)]
+mod condition_tests;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]

@@ -13,8 +13,8 @@ impl<S: Supervisor> Engine<S> {
         let unit = self.units.get(name)?;
         let (machine, state) = (&unit.machine, unit.machine.state());
         let mut unenforced = machine.spec().unenforced.clone();
-        unenforced
-            .extend(unit.unenforced.iter().filter(|entry| !unenforced.contains(entry)).cloned().collect::<Vec<_>>());
+        let found = unit.unenforced.iter().chain(&unit.unanswered);
+        unenforced.extend(found.filter(|entry| !unenforced.contains(entry)).cloned().collect::<Vec<_>>());
         Some(UnitStatus {
             unit: name.clone(),
             active_state: state.active_state(),
@@ -41,7 +41,10 @@ fn reason(unit: &Unit) -> Option<Reason> {
     if let Some(refused) = &unit.refused {
         return Some(refused.clone());
     }
-    let outcome = unit.machine.outcome();
+    let (outcome, unmet) = (unit.machine.outcome(), &unit.machine.memory().unmet);
+    if unit.machine.state() == State::Dead && !unmet.is_empty() {
+        return Some(Reason::new(outcome.as_str(), unmet.clone()));
+    }
     let ended = matches!(unit.machine.state(), State::Failed | State::AutoRestart);
     if ended && outcome != Outcome::Success {
         // What the node itself said of the start is more than the number it led to.

@@ -110,6 +110,8 @@ pub(super) struct Unit {
     pub(super) undelivered: bool,
     /// What this host does not put into effect, by the last starts.
     pub(super) unenforced: BTreeSet<Unenforced>,
+    /// Conditions this host could not answer at the last start: they counted as met.
+    pub(super) unanswered: Vec<Unenforced>,
     pub(super) remembered: Vec<u8>,
     pub(super) waiters: Vec<Waiter>,
 }
@@ -153,6 +155,7 @@ impl Unit {
             files: None,
             undelivered: false,
             unenforced: BTreeSet::new(),
+            unanswered: Vec::new(),
             remembered: Vec::new(),
             waiters: Vec::new(),
         }

@@ -38,6 +38,8 @@ pub enum Target {
 /// Something to do, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// Look at `Condition*=` and `Assert*=` now; answered by `Checked`.
+    Check,
     /// A new life begins: a new invocation id, delivered files, directories.
     Begin,
     /// Start command `index` of `phase`; answered by `Spawned` or `SpawnFailed`.

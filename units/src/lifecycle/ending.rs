@@ -14,7 +14,7 @@ impl Machine {
         self.m.forbid_restart = true;
         self.m.restarting = restarting;
         match self.m.state {
-            State::AutoRestart => self.enter(State::Dead, None),
+            State::AutoRestart | State::Check => self.enter(State::Dead, None),
             State::Running | State::Exited => self.enter_stop(Outcome::Success),
             // Something is half way: straight to the signal, without ExecStop=.
             State::Condition
@@ -185,9 +185,9 @@ impl Machine {
             let delay = self.next_delay();
             return self.enter(State::AutoRestart, Some(delay));
         }
-        let failed = !matches!(self.m.outcome, Outcome::Success | Outcome::ExecCondition);
+        let failed = self.m.outcome != Outcome::Success && !self.m.outcome.is_skip();
         self.enter(if failed { State::Failed } else { State::Dead }, None);
-        if self.m.outcome != Outcome::ExecCondition {
+        if !self.m.outcome.is_skip() {
             self.out.push(Effect::Trigger { failed });
         }
     }

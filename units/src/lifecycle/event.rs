@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use super::State;
+use crate::conditions::Verdict;
 
 /// Which of the unit's two places a process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -89,6 +90,8 @@ pub enum Event {
     },
     /// A reload is asked for.
     Reload,
+    /// Answer to [`super::Effect::Check`].
+    Checked(Verdict),
     /// A process the machine asked for runs; its exec succeeded.
     Spawned {
         /// Its place.

@@ -2,6 +2,8 @@
 //! path of, after reading every line that differs; nothing accepts it by itself.
 
 use super::{Effect, Event, Exit, Machine, MainPid, Memory, Notice, Outcome, Phase, Role, State, Timer};
+use crate::conditions::Verdict;
+use crate::spec::condition::{Condition, Subject};
 use crate::spec::{Restart, ServiceSpec, ServiceType, UnitSpec};
 use crate::testing::{command, service};
 use crate::time::Moment;
@@ -41,7 +43,20 @@ fn subjects() -> Vec<(&'static str, Arc<UnitSpec>)> {
         }),
         ("oneshot, every Exec line, RemainAfterExit", service(full(ServiceType::Oneshot))),
         ("notify-reload, nothing but ExecStart", service(|s| s.service_type = ServiceType::NotifyReload)),
+        ("simple, ConditionPathExists", conditional()),
     ]
+}
+
+fn conditional() -> Arc<UnitSpec> {
+    let mut spec = UnitSpec::clone(&service(|_| {}));
+    spec.conditions.push(Condition {
+        assert: false,
+        trigger: false,
+        negate: false,
+        subject: Subject::PathExists,
+        argument: "/x".to_owned(),
+    });
+    Arc::new(spec)
 }
 
 fn events() -> Vec<(&'static str, Event)> {
@@ -51,6 +66,9 @@ fn events() -> Vec<(&'static str, Event)> {
         ("start", Event::Start { fresh: true }),
         ("stop", Event::Stop { restarting: false }),
         ("reload", Event::Reload),
+        ("conditions met", Event::Checked(Verdict::Met)),
+        ("condition unmet", Event::Checked(Verdict::Skip("x".into()))),
+        ("assertion unmet", Event::Checked(Verdict::Fail("x".into()))),
         ("main spawned", Event::Spawned { role: Role::Main, pid: MAIN }),
         ("main not spawned", Event::SpawnFailed { role: Role::Main, exit_status: 203 }),
         ("main exits 0", exit(MAIN, 0)),
@@ -118,6 +136,7 @@ fn memory(spec: &UnitSpec, state: State) -> Memory {
 
 fn show(effect: &Effect) -> String {
     match effect {
+        Effect::Check => "check".into(),
         Effect::Begin => "begin".into(),
         Effect::Spawn { phase, role, .. } => format!("spawn {phase:?} as {}", role.as_str()),
         Effect::Kill { targets, signals, .. } => format!("kill {targets:?} {signals:?}"),
@@ -127,11 +146,16 @@ fn show(effect: &Effect) -> String {
         Effect::GuessMain => "guess main".into(),
         Effect::Arm(timer, _) => format!("arm {timer:?}"),
         Effect::Disarm(timer) => format!("disarm {timer:?}"),
-        Effect::Entered(state) => format!("-> {}", state.as_str()),
+        Effect::Entered(state) => format!("-> {}", word(*state)),
         Effect::Over => "over".into(),
         Effect::Trigger { failed: true } => "OnFailure".into(),
         Effect::Trigger { failed: false } => "OnSuccess".into(),
     }
+}
+
+/// The state's word, or its own name where two states share one.
+fn word(state: State) -> &'static str {
+    if state == State::Check { "check" } else { state.as_str() }
 }
 
 fn print() -> String {
@@ -159,10 +183,10 @@ fn print() -> String {
                     ignored.push(name);
                 } else {
                     let effects: Vec<_> = effects.iter().map(show).collect();
-                    writeln!(text, "{:<14} {name:<20} {}", state.as_str(), effects.join(", ")).unwrap();
+                    writeln!(text, "{:<14} {name:<20} {}", word(state), effects.join(", ")).unwrap();
                 }
             }
-            writeln!(text, "{:<14} nothing for: {}", state.as_str(), ignored.join(", ")).unwrap();
+            writeln!(text, "{:<14} nothing for: {}", word(state), ignored.join(", ")).unwrap();
         }
     }
     text

@@ -127,11 +127,17 @@ impl Machine {
 
     fn on_target(&mut self, event: &Event) {
         match event {
-            Event::Start { .. } => {
-                self.out.push(Effect::Begin);
-                self.enter(State::Active, None);
+            Event::Start { .. } if self.m.state.is_over() && self.m.state != State::Check => {
+                self.m.outcome = Outcome::Success;
+                self.m.unmet.clear();
+                self.enter_check();
             }
-            Event::Stop { .. } if self.m.state == State::Active => self.enter(State::Dead, None),
+            Event::Stop { .. } if matches!(self.m.state, State::Active | State::Check) => self.enter(State::Dead, None),
+            Event::Checked(verdict) => self.on_checked(verdict.clone()),
+            Event::Due(Timer::State) if self.m.state == State::Check => {
+                self.m.timers.remove(&Timer::State);
+                self.check_timed_out();
+            }
             _ => {}
         }
     }
@@ -141,6 +147,7 @@ impl Machine {
             Event::Start { fresh } => self.on_start(fresh),
             Event::Stop { restarting } => self.on_stop(restarting),
             Event::Reload => self.on_reload(),
+            Event::Checked(verdict) => self.on_checked(verdict),
             Event::Spawned { role, pid } => self.on_spawned(role, pid),
             Event::SpawnFailed { role, exit_status } => self.on_spawn_failed(role, exit_status),
             Event::Exited { pid, exit } => self.on_exited(pid, exit),
@@ -249,6 +256,7 @@ impl Machine {
 
     fn on_state_timeout(&mut self) {
         match self.m.state {
+            State::Check => self.check_timed_out(),
             State::Condition | State::StartPre | State::Start | State::StartPost => {
                 self.enter_signal(State::StopSigterm, Outcome::Timeout);
             }
@@ -353,6 +361,7 @@ impl Machine {
             }
         }
         match self.m.state {
+            State::Check => self.out.push(Effect::Check),
             State::Start if self.waits_for_main() => self.look_for_main(),
             state @ (State::StopWatchdog
             | State::StopSigterm

@@ -118,9 +118,22 @@ fn a_condition_that_says_no_is_no_failure_and_no_restart() {
         s.exec_condition = vec![command("/bin/condition")];
         s.restart = Restart::Always;
     });
-    life.tell_all([START, helper_runs(1), exited(1, 1)]);
-    let state = life.tell_all([Event::Killed { state: State::StopSigterm, processes: 0, populated: false }]);
-    assert_eq!((state, life.machine.outcome()), (State::Dead, Outcome::ExecCondition));
+    let killed = || Event::Killed { state: State::StopSigterm, processes: 0, populated: false };
+    for code in [1, 254] {
+        let state = life.tell_all([START, helper_runs(1), exited(1, code), killed()]);
+        assert_eq!((state, life.machine.outcome()), (State::Dead, Outcome::ExecCondition), "{code}");
+    }
+}
+
+#[test]
+fn a_condition_that_fails_fails_the_unit() {
+    let number = 11;
+    for exit in [Exit::Code(255), Exit::Signal { number, core: false }] {
+        let mut life = Life::of(|s| s.exec_condition = vec![command("/bin/condition")]);
+        let killed = Event::Killed { state: State::StopSigterm, processes: 0, populated: false };
+        let state = life.tell_all([START, helper_runs(1), Event::Exited { pid: 1, exit }, killed]);
+        assert_eq!(state, State::Failed, "{exit:?}");
+    }
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub struct Memory {
     pub restarting: bool,
     /// The last reload failed.
     pub reload_failed: bool,
+    /// Which conditions or assertions were not met, in words; empty when the last start got past them.
+    pub unmet: String,
     /// STATUS= as last told.
     pub status_text: String,
     /// When it last became active, on this boot.

@@ -13,6 +13,7 @@ pub mod machine;
 pub mod restart;
 pub mod state;
 
+mod checking;
 mod ending;
 mod memory;
 mod running;

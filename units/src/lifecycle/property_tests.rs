@@ -2,6 +2,8 @@
 //! No crate for this: a seeded generator of ten lines is enough, and a failure prints its seed.
 
 use super::{Effect, Event, Exit, Machine, MainPid, Notice, Role, State, Timer};
+use crate::conditions::Verdict;
+use crate::spec::condition::{Condition, Subject};
 use crate::spec::{KillMode, Restart, ServiceType, UnitSpec};
 use crate::testing::{command, service};
 use crate::time::Moment;
@@ -32,7 +34,8 @@ impl Random {
 
 fn random_unit(random: &mut Random) -> Arc<UnitSpec> {
     use ServiceType::{Exec, Forking, Notify, NotifyReload, Oneshot, Simple};
-    service(|s| {
+    let checked = random.yes();
+    let mut spec = UnitSpec::clone(&service(|s| {
         s.service_type = random.of(&[Simple, Exec, Forking, Oneshot, Notify, NotifyReload]);
         s.restart = random.of(&[Restart::No, Restart::Always, Restart::OnFailure, Restart::OnSuccess]);
         s.kill.mode = random.of(&[KillMode::ControlGroup, KillMode::ControlGroup, KillMode::Mixed, KillMode::Process]);
@@ -47,7 +50,12 @@ fn random_unit(random: &mut Random) -> Arc<UnitSpec> {
         s.exec_reload = some(2);
         s.exec_stop = some(2);
         s.exec_stop_post = some(2);
-    })
+    }));
+    if checked {
+        let (subject, argument) = (Subject::PathExists, "/x".to_owned());
+        spec.conditions.push(Condition { assert: false, trigger: false, negate: false, subject, argument });
+    }
+    Arc::new(spec)
 }
 
 /// Processes and timers as the machine should see them.
@@ -86,7 +94,18 @@ impl World {
                 }
                 self.queue.push(Event::Killed { state, processes, populated: processes > 0 });
             }
-            Effect::Signal { .. } | Effect::Begin | Effect::Over | Effect::Trigger { .. } | Effect::Entered(_) => {}
+            Effect::Check => {
+                let text = String::new;
+                let verdict = match random.below(4) {
+                    0 => Verdict::Skip(text()),
+                    1 => Verdict::Fail(text()),
+                    _ => Verdict::Met,
+                };
+                self.queue.push(Event::Checked(verdict));
+            }
+            // What outlives its life (SendSIGKILL=no) has no place in the next one.
+            Effect::Over => self.alive.values_mut().for_each(|place| *place = None),
+            Effect::Signal { .. } | Effect::Begin | Effect::Trigger { .. } | Effect::Entered(_) => {}
             Effect::ReadPidFile => {
                 let pid = self.alive.keys().next().copied().filter(|_| random.below(4) > 0);
                 self.queue.push(Event::PidFile(pid));

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Whether a life that ended so is followed by another one.
 #[must_use]
 pub fn shall_restart(service: &ServiceSpec, outcome: Outcome, main_exit: Option<Exit>) -> bool {
-    if outcome == Outcome::ExecCondition || outcome == Outcome::StartLimitHit {
+    if outcome.is_skip() || matches!(outcome, Outcome::StartLimitHit | Outcome::Assert) {
         return false;
     }
     if matches(&service.restart_prevent, main_exit) {

@@ -151,7 +151,7 @@ impl Machine {
             }
             // The command that runs in these is waited for; it leads on.
             State::Stop | State::StopPost | State::Condition | State::StartPre => self.set_outcome(outcome),
-            State::Dead | State::Failed | State::AutoRestart | State::Exited | State::Active => {}
+            State::Dead | State::Check | State::Failed | State::AutoRestart | State::Exited | State::Active => {}
         }
     }
 
@@ -195,6 +195,7 @@ impl Machine {
                 self.end_if_alone();
             }
             State::Dead
+            | State::Check
             | State::Failed
             | State::AutoRestart
             | State::Running

@@ -9,7 +9,7 @@ use crate::spec::ServiceType;
 impl Machine {
     /// A unit that is up or on its way is left alone; one on its way down is asked again by the job that waits for it.
     pub(super) fn on_start(&mut self, fresh: bool) {
-        if !self.m.state.is_over() {
+        if !self.m.state.is_over() || self.m.state == State::Check {
             return;
         }
         if fresh {
@@ -34,6 +34,7 @@ impl Machine {
             return self.out.push(Effect::Trigger { failed: true });
         }
         self.m.outcome = Outcome::Success;
+        self.m.unmet.clear();
         self.m.main = MainPid::Unknown;
         self.m.main_exit = None;
         self.m.control = None;
@@ -43,11 +44,10 @@ impl Machine {
         self.m.reload_failed = false;
         self.m.status_text.clear();
         self.m.up_since = None;
-        self.out.push(Effect::Begin);
-        self.enter_condition();
+        self.enter_check();
     }
 
-    fn enter_condition(&mut self) {
+    pub(super) fn enter_condition(&mut self) {
         if self.commands(Phase::Condition).is_empty() {
             return self.enter_start_pre();
         }

@@ -10,6 +10,8 @@ pub enum State {
     /// Not running; the last end was clean, or it never ran.
     #[default]
     Dead,
+    /// `Condition*=` and `Assert*=` are looked at; nothing of the new life was touched yet.
+    Check,
     /// `ExecCondition=` runs.
     Condition,
     /// `ExecStartPre=` runs.
@@ -52,8 +54,9 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of a life.
-    pub const ALL: [State; 20] = [
+    pub const ALL: [State; 21] = [
         State::Dead,
+        State::Check,
         State::Condition,
         State::StartPre,
         State::Start,
@@ -79,7 +82,8 @@ impl State {
     const fn row(self) -> (&'static str, ActiveState) {
         match self {
             State::Dead => ("dead", ActiveState::Inactive),
-            State::Condition => ("condition", ActiveState::Activating),
+            // systemd looks at them within one step and has no word of its own for it.
+            State::Check | State::Condition => ("condition", ActiveState::Activating),
             State::StartPre => ("start-pre", ActiveState::Activating),
             State::Start => ("start", ActiveState::Activating),
             State::StartPost => ("start-post", ActiveState::Activating),
@@ -116,7 +120,7 @@ impl State {
     /// Whether no process of the unit runs on behalf of this state, and none will without a further event.
     #[must_use]
     pub const fn is_over(self) -> bool {
-        matches!(self, State::Dead | State::Failed | State::AutoRestart)
+        matches!(self, State::Dead | State::Check | State::Failed | State::AutoRestart)
     }
 }
 
@@ -147,9 +151,19 @@ pub enum Outcome {
     Resources,
     /// `ExecCondition=` said no.
     ExecCondition,
+    /// A `Condition*=` was not met: the start was skipped. systemd leaves its result alone and has ConditionResult=no.
+    Condition,
+    /// An `Assert*=` was not met: the start failed, the unit stays inactive.
+    Assert,
 }
 
 impl Outcome {
+    /// Whether the start was skipped because the unit said so, which is no failure.
+    #[must_use]
+    pub const fn is_skip(self) -> bool {
+        matches!(self, Outcome::ExecCondition | Outcome::Condition)
+    }
+
     /// systemd's result word, also `$SERVICE_RESULT`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -164,6 +178,8 @@ impl Outcome {
             Outcome::StartLimitHit => "start-limit-hit",
             Outcome::Resources => "resources",
             Outcome::ExecCondition => "exec-condition",
+            Outcome::Condition => "condition",
+            Outcome::Assert => "assert",
         }
     }
 }

@@ -17,6 +17,15 @@ pub struct Condition {
     pub argument: String,
 }
 
+impl std::fmt::Display for Condition {
+    /// As in a unit file: `ConditionPathExists=|!/etc/x`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let family = if self.assert { "Assert" } else { "Condition" };
+        let (trigger, negate) = (if self.trigger { "|" } else { "" }, if self.negate { "!" } else { "" });
+        write!(f, "{family}{}={trigger}{negate}{}", self.subject.as_str(), self.argument)
+    }
+}
+
 keywords! {
     /// What a condition asks; the word stands behind `Condition` or `Assert`.
     Subject {

@@ -1,16 +1,16 @@
 //! `Condition*=` and `Assert*=` of `[Unit]`, systemd.unit(5), "Conditions and Asserts".
 
 use super::Change::None;
-use super::{Directive, Kind, later};
+use super::{Directive, Kind, later, works};
 use crate::spec::condition::Subject;
 
 const U: &str = "Unit";
 
 /// Each condition, and the assertion of the same name.
 macro_rules! conditions {
-    ($($name:literal $subject:ident: $what:literal,)+) => {
+    ($($row:ident $name:literal $subject:ident: $what:literal,)+) => {
         &[$(
-            later(
+            $row(
                 U,
                 concat!("Condition", $name),
                 Kind::Condition(Subject::$subject),
@@ -18,7 +18,7 @@ macro_rules! conditions {
                 None,
                 concat!("Starts only where ", $what, "."),
             ),
-            later(
+            $row(
                 U,
                 concat!("Assert", $name),
                 Kind::Condition(Subject::$subject),
@@ -32,41 +32,41 @@ macro_rules! conditions {
 
 /// Every one of them; they are looked at when the unit starts, so a change needs nothing.
 pub(super) const ROWS: &[Directive] = conditions![
-    "PathExists" PathExists: "the path exists",
-    "PathExistsGlob" PathExistsGlob: "a path matches the pattern",
-    "PathIsDirectory" PathIsDirectory: "the path is a folder",
-    "PathIsSymbolicLink" PathIsSymbolicLink: "the path is a symbolic link",
-    "PathIsMountPoint" PathIsMountPoint: "the path is a mount point",
-    "PathIsReadWrite" PathIsReadWrite: "the path is on a writable file system",
-    "PathIsEncrypted" PathIsEncrypted: "the path is on an encrypted device",
-    "PathIsSocket" PathIsSocket: "the path is a socket",
-    "DirectoryNotEmpty" DirectoryNotEmpty: "the folder has something in it",
-    "FileNotEmpty" FileNotEmpty: "the file has content",
-    "FileIsExecutable" FileIsExecutable: "the file is executable",
-    "NeedsUpdate" NeedsUpdate: "/etc or /var wants an update",
-    "FirstBoot" FirstBoot: "it is the first boot",
-    "Architecture" Architecture: "the machine has this architecture",
-    "Firmware" Firmware: "the firmware is of this type",
-    "Virtualization" Virtualization: "it runs in this virtualization",
-    "Host" Host: "the host has this name or machine id",
-    "KernelCommandLine" KernelCommandLine: "the kernel command line has this word",
-    "KernelVersion" KernelVersion: "the kernel has this version",
-    "Version" Version: "the component has this version",
-    "KernelModuleLoaded" KernelModuleLoaded: "the kernel module is loaded",
-    "Credential" Credential: "the credential was passed",
-    "Security" Security: "this security technology is on",
-    "Capability" Capability: "the capability is in the bounding set",
-    "ACPower" AcPower: "the host is on AC power",
-    "Memory" Memory: "the host has so much memory",
-    "CPUFeature" CpuFeature: "the CPU has this feature",
-    "CPUs" Cpus: "the host has so many CPUs",
-    "Environment" Environment: "the variable is set in the manager",
-    "User" User: "the manager runs as this user",
-    "Group" Group: "the manager runs in this group",
-    "ControlGroupController" ControlGroupController: "the cgroup controllers are there",
-    "OSRelease" OsRelease: "os-release has this field",
-    "MemoryPressure" MemoryPressure: "memory pressure is below the limit",
-    "CPUPressure" CpuPressure: "CPU pressure is below the limit",
-    "IOPressure" IoPressure: "IO pressure is below the limit",
-    "Fraction" Fraction: "the host belongs to this fraction of all",
+    works "PathExists" PathExists: "the path exists",
+    works "PathExistsGlob" PathExistsGlob: "a path matches the pattern",
+    works "PathIsDirectory" PathIsDirectory: "the path is a folder",
+    works "PathIsSymbolicLink" PathIsSymbolicLink: "the path is a symbolic link",
+    works "PathIsMountPoint" PathIsMountPoint: "the path is a mount point",
+    works "PathIsReadWrite" PathIsReadWrite: "the path is on a writable file system",
+    works "PathIsEncrypted" PathIsEncrypted: "the path is on an encrypted device",
+    works "PathIsSocket" PathIsSocket: "the path is a socket",
+    works "DirectoryNotEmpty" DirectoryNotEmpty: "the folder has something in it",
+    works "FileNotEmpty" FileNotEmpty: "the file has content",
+    works "FileIsExecutable" FileIsExecutable: "the file is executable",
+    works "NeedsUpdate" NeedsUpdate: "/etc or /var wants an update",
+    works "FirstBoot" FirstBoot: "it is the first boot",
+    works "Architecture" Architecture: "the machine has this architecture",
+    works "Firmware" Firmware: "the firmware is of this type",
+    works "Virtualization" Virtualization: "it runs in this virtualization",
+    works "Host" Host: "the host has this name or machine id",
+    works "KernelCommandLine" KernelCommandLine: "the kernel command line has this word",
+    works "KernelVersion" KernelVersion: "the kernel has this version",
+    works "Version" Version: "the component has this version",
+    works "KernelModuleLoaded" KernelModuleLoaded: "the kernel module is loaded",
+    later "Credential" Credential: "the credential was passed",
+    works "Security" Security: "this security technology is on",
+    works "Capability" Capability: "the capability is in the bounding set",
+    works "ACPower" AcPower: "the host is on AC power",
+    works "Memory" Memory: "the host has so much memory",
+    works "CPUFeature" CpuFeature: "the CPU has this feature",
+    works "CPUs" Cpus: "the host has so many CPUs",
+    works "Environment" Environment: "the variable is set in the manager",
+    works "User" User: "the manager runs as this user",
+    works "Group" Group: "the manager runs in this group",
+    works "ControlGroupController" ControlGroupController: "the cgroup controllers are there",
+    works "OSRelease" OsRelease: "os-release has this field",
+    works "MemoryPressure" MemoryPressure: "memory pressure is below the limit",
+    works "CPUPressure" CpuPressure: "CPU pressure is below the limit",
+    works "IOPressure" IoPressure: "IO pressure is below the limit",
+    later "Fraction" Fraction: "the host belongs to this fraction of all",
 ];
