@@ -1,5 +1,5 @@
 //! Checks across the units of one environment, in one pass: names, dependencies, ordering cycles, placements that
-//! cannot be, ports and paths claimed twice.
+//! cannot be, ports, sockets and paths claimed twice; and secrets in clear, which are found file by file.
 //!
 //! `fleet::compile` calls it once every unit has been read. Each check is linear in the units, and builds texts only
 //! for what it finds: ten thousand units without a finding cost milliseconds.
@@ -11,10 +11,13 @@ mod names;
 mod place;
 mod placement;
 pub(crate) mod secrets;
+mod triggers;
 
 use crate::diagnostic::Diagnostic;
 use crate::fleet::FleetUnit;
 use crate::ids::UnitName;
+use crate::selector::Selector;
+use crate::spec::Instances;
 use crate::spec::load::Read;
 use place::Places;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +46,39 @@ impl<'a> Across<'a> {
         dependencies::check(self, &aliases, &mut found);
         cycles::check(self, &aliases, &mut found);
         placement::check(self, &aliases, &mut found);
+        triggers::check(self, &mut found);
         claims::check(self, &mut found);
         found
+    }
+
+    /// Every unit, timers and sockets last.
+    fn all(&self) -> impl Iterator<Item = (&'a UnitName, &'a FleetUnit)> + use<'a> {
+        self.units.iter().chain(self.triggers)
+    }
+
+    fn get(&self, name: &UnitName) -> Option<&'a FleetUnit> {
+        self.units.get(name).or_else(|| self.triggers.get(name))
+    }
+
+    /// Whether one node can have both. Timers and sockets are where the unit is that they start.
+    fn can_meet(&self, one: &FleetUnit, other: &FleetUnit) -> bool {
+        let apart = |one: &Selector| self.selectors(other).any(|other| one.excludes(other));
+        !self.selectors(one).any(apart)
+    }
+
+    fn selectors<'u>(&self, unit: &'u FleetUnit) -> impl Iterator<Item = &'u Selector> + use<'u, 'a>
+    where
+        'a: 'u,
+    {
+        let started = unit.spec.started().and_then(|started| self.units.get(started));
+        std::iter::once(unit).chain(started).map(|unit| &unit.spec.fleet.nodes)
+    }
+
+    /// Whether it runs nowhere: `Instances=0`, its own or of what it starts.
+    fn is_off(&self, unit: &FleetUnit) -> bool {
+        let started = unit.spec.started().and_then(|started| self.units.get(started));
+        let off = |unit: &FleetUnit| unit.spec.fleet.instances == Instances::Count(0);
+        off(unit) || started.is_some_and(off)
     }
 
     fn places(&self) -> Places<'a> {
@@ -53,6 +87,6 @@ impl<'a> Across<'a> {
 
     /// The unit of the set that `name` means.
     fn resolve(&self, aliases: &Aliases<'a>, name: &UnitName) -> Option<&'a FleetUnit> {
-        self.units.get(name).or_else(|| self.units.get(*aliases.get(name)?))
+        self.get(name).or_else(|| self.units.get(*aliases.get(name)?))
     }
 }

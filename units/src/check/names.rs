@@ -2,7 +2,6 @@
 
 use super::{Across, Aliases};
 use crate::diagnostic::Diagnostic;
-use crate::fleet::FleetUnit;
 
 /// Alias to the unit it means. A name of two units that can be on one node is an error.
 pub(super) fn check<'a>(across: &Across<'a>, found: &mut Vec<Diagnostic>) -> Aliases<'a> {
@@ -13,7 +12,7 @@ pub(super) fn check<'a>(across: &Across<'a>, found: &mut Vec<Diagnostic>) -> Ali
                 "a unit".to_owned()
             } else {
                 match aliases.insert(alias, name) {
-                    Some(other) if can_meet(&across.units[other], unit) => format!("an alias of {other}"),
+                    Some(other) if across.can_meet(&across.units[other], unit) => format!("an alias of {other}"),
                     _ => continue,
                 }
             };
@@ -23,9 +22,4 @@ pub(super) fn check<'a>(across: &Across<'a>, found: &mut Vec<Diagnostic>) -> Ali
         }
     }
     aliases
-}
-
-/// Whether one node can have both.
-pub(super) fn can_meet(one: &FleetUnit, other: &FleetUnit) -> bool {
-    !one.spec.fleet.nodes.excludes(&other.spec.fleet.nodes)
 }

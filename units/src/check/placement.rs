@@ -1,15 +1,13 @@
 //! Requirements that placement cannot fulfil: what is required runs nowhere, or only on other nodes.
 
-use super::names::can_meet;
 use super::{Across, Aliases};
 use crate::diagnostic::Diagnostic;
 use crate::fleet::FleetUnit;
-use crate::ids::{UnitKind, UnitName};
-use crate::spec::Instances;
+use crate::ids::UnitName;
 
 /// Looks at what each unit that runs somewhere requires.
 pub(super) fn check(across: &Across<'_>, aliases: &Aliases<'_>, found: &mut Vec<Diagnostic>) {
-    for (name, unit) in across.units.iter().filter(|(_, unit)| !is_off(unit)) {
+    for (name, unit) in across.all().filter(|(_, unit)| !across.is_off(unit)) {
         let spec = &unit.spec;
         for (key, others) in [("Requires", &spec.requires), ("Requisite", &spec.requisite), ("BindsTo", &spec.binds_to)]
         {
@@ -29,12 +27,12 @@ fn requirement(
 ) -> Option<Diagnostic> {
     let place = || across.places().word(name, &[key], other.as_str());
     match across.resolve(aliases, other) {
-        Some(required) if is_off(required) => {
+        Some(required) if across.is_off(required) => {
             let message = format!("{key}=: {other} is switched off here (Instances=0), so {name} cannot start");
             let hint = "switch both off, or take the requirement away";
             Some(Diagnostic::warning("requires-switched-off", place(), message).with_hint(hint))
         }
-        Some(required) if !can_meet(unit, required) => {
+        Some(required) if !across.can_meet(unit, required) => {
             let message = format!(
                 "{key}=: no node can have both: {name} runs on {}, {other} on {}",
                 unit.spec.fleet.nodes, required.spec.fleet.nodes
@@ -43,15 +41,11 @@ fn requirement(
             Some(Diagnostic::warning("impossible-placement", place(), message).with_hint(hint))
         }
         Some(_) => None,
-        None if across.present.contains(other) && matches!(other.kind(), UnitKind::Service | UnitKind::Target) => {
+        None if across.present.contains(other) => {
             let message = format!("{key}=: {other} is masked here, so {name} cannot start");
             let hint = "mask both, or take the requirement away";
             Some(Diagnostic::warning("requires-switched-off", place(), message).with_hint(hint))
         }
         None => None,
     }
-}
-
-fn is_off(unit: &FleetUnit) -> bool {
-    unit.spec.fleet.instances == Instances::Count(0)
 }

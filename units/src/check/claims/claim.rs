@@ -1,15 +1,23 @@
 //! One claim of one unit.
 
+use super::endpoint::Endpoint;
 use crate::spec::exec::{Directories, Preserve};
-use crate::spec::{HealthCheck, UnitSpec, health_port};
+use crate::spec::listen::{Listen, SocketAddress};
+use crate::spec::{ExecSpec, KindSpec, SocketSpec, UnitSpec};
 
 /// What is claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Thing<'a> {
-    /// A TCP port of the node.
-    Port(u16),
+    /// A port of the node; of which of its addresses is in the claim.
+    Port(Protocol, u32),
     /// A file that one unit writes, or that is bound there.
     Path(&'a str),
+    /// A socket or FIFO in the file system, whatever its type: the second to listen takes the path from the first.
+    Node(&'a str),
+    /// An abstract unix socket; those of other types are others (unix(7)).
+    Abstract(Type, &'a str),
+    /// A POSIX message queue.
+    Queue(&'a str),
     /// A folder below /run that is removed when the unit stops.
     RuntimeFolder(&'a str),
     /// A folder that stays: its root, and the name below it.
@@ -18,11 +26,55 @@ pub(super) enum Thing<'a> {
     BusName(&'a str),
 }
 
+/// Whose ports they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Protocol {
+    Tcp,
+    Udp,
+    Vsock,
+}
+
+/// The type of a unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Type {
+    Stream,
+    Datagram,
+    SequentialPacket,
+}
+
 /// A claim, and the directives that make it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claim<'a> {
     pub thing: Thing<'a>,
+    /// Which addresses, of a port; `None`: all there is.
+    pub endpoint: Option<Endpoint<'a>>,
+    /// What a socket listens on, as the file says it.
+    pub address: Option<&'a SocketAddress>,
     pub keys: &'static [&'static str],
+}
+
+impl<'a> Claim<'a> {
+    fn new(thing: Thing<'a>, keys: &'static [&'static str]) -> Self {
+        Claim { thing, endpoint: None, address: None, keys }
+    }
+
+    /// What stands in the file, for its place.
+    pub(super) fn written(&self) -> Option<String> {
+        let path = match self.thing {
+            Thing::Path(path) | Thing::Node(path) | Thing::Queue(path) => Some(path.to_owned()),
+            Thing::BusName(name) | Thing::RuntimeFolder(name) | Thing::Folder(_, name) => Some(name.to_owned()),
+            Thing::Port(..) | Thing::Abstract(..) => None,
+        };
+        self.address.map(ToString::to_string).or(path)
+    }
+
+    /// Whether only one of the two can be had; the things are the same.
+    pub(super) fn excludes(&self, other: &Claim<'_>) -> bool {
+        match (&self.endpoint, &other.endpoint) {
+            (Some(one), Some(other)) => one.overlaps(other),
+            (None, _) | (_, None) => true,
+        }
+    }
 }
 
 /// How a clash is told.
@@ -35,8 +87,13 @@ pub(super) struct Verdict {
 impl Thing<'_> {
     pub(super) fn describe(&self) -> String {
         match self {
-            Thing::Port(port) => format!("port {port}"),
+            Thing::Port(Protocol::Tcp, port) => format!("port {port}"),
+            Thing::Port(Protocol::Udp, port) => format!("UDP port {port}"),
+            Thing::Port(Protocol::Vsock, port) => format!("vsock port {port}"),
             Thing::Path(path) => format!("path {path}"),
+            Thing::Node(path) => format!("the socket {path}"),
+            Thing::Abstract(_, name) => format!("the socket @{name}"),
+            Thing::Queue(name) => format!("message queue {name}"),
             Thing::RuntimeFolder(name) => format!("folder /run/{name}"),
             Thing::Folder(root, name) => format!("folder {root}/{name}"),
             Thing::BusName(name) => format!("bus name {name}"),
@@ -45,7 +102,10 @@ impl Thing<'_> {
 
     pub(super) fn verdict(&self) -> Verdict {
         let (code, is_note, hint) = match self {
-            Thing::Port(_) => ("port-claimed-twice", false, "one of them cannot listen there"),
+            Thing::Port(..) => ("port-claimed-twice", false, "one of them cannot listen there"),
+            Thing::Node(_) => ("path-claimed-twice", false, "the second to listen takes it from the first"),
+            Thing::Queue(_) => ("path-claimed-twice", false, "each takes messages from the other"),
+            Thing::Abstract(..) => ("name-claimed-twice", false, "one of them cannot listen there"),
             Thing::Path(_) => ("path-claimed-twice", false, "each takes the other's file for its own"),
             Thing::RuntimeFolder(_) => (
                 "shared-directory",
@@ -61,22 +121,34 @@ impl Thing<'_> {
 
 /// Calls `claims` with everything that `spec` claims on its node.
 pub(super) fn of<'a>(spec: &'a UnitSpec, mut claims: impl FnMut(Claim<'a>)) {
-    if let Some(port) = spec.health.check.as_ref().and_then(local_port) {
-        claims(Claim { thing: Thing::Port(port), keys: &["HealthCheckURL", "HealthCheckTCP"] });
+    if let Some((endpoint, port)) = spec.health.check.as_ref().and_then(Endpoint::of_check) {
+        let thing = Thing::Port(Protocol::Tcp, port.into());
+        claims(Claim { endpoint: Some(endpoint), ..Claim::new(thing, &["HealthCheckURL", "HealthCheckTCP"]) });
     }
     for destination in spec.fleet.files.iter().filter_map(|file| file.destination.as_deref()) {
-        claims(Claim { thing: Thing::Path(destination), keys: &["Files"] });
+        claims(Claim::new(Thing::Path(destination), &["Files"]));
     }
-    let Some(service) = spec.service() else { return };
-    if let Some(path) = service.pid_file.as_deref() {
-        claims(Claim { thing: Thing::Path(path), keys: &["PIDFile"] });
+    match &spec.kind {
+        KindSpec::Service(service) => {
+            if let Some(path) = service.pid_file.as_deref() {
+                claims(Claim::new(Thing::Path(path), &["PIDFile"]));
+            }
+            if let Some(name) = value(spec, ("Service", "BusName")) {
+                claims(Claim::new(Thing::BusName(name), &["BusName"]));
+            }
+            folders(&service.exec, claims);
+        }
+        KindSpec::Socket(socket) => {
+            let has_protocol = value(spec, ("Socket", "SocketProtocol")).is_some();
+            socket.listen.iter().filter_map(|listen| listens(socket, listen, has_protocol)).for_each(claims);
+        }
+        KindSpec::Timer(_) | KindSpec::Target => {}
     }
-    if let Some(name) = value(spec, "BusName") {
-        claims(Claim { thing: Thing::BusName(name), keys: &["BusName"] });
-    }
-    let exec = &service.exec;
+}
+
+fn folders<'a>(exec: &'a ExecSpec, mut claims: impl FnMut(Claim<'a>)) {
     let mut folders = |directories: &'a Directories, thing: fn(&'a str) -> Thing<'a>, keys| {
-        directories.names.iter().for_each(|name| claims(Claim { thing: thing(name), keys }));
+        directories.names.iter().for_each(|name| claims(Claim::new(thing(name), keys)));
     };
     if exec.runtime_directory_preserve == Preserve::No {
         folders(&exec.runtime_directory, Thing::RuntimeFolder, &["RuntimeDirectory"]);
@@ -86,15 +158,39 @@ pub(super) fn of<'a>(spec: &'a UnitSpec, mut claims: impl FnMut(Claim<'a>)) {
     folders(&exec.logs_directory, |name| Thing::Folder("/var/log", name), &["LogsDirectory"]);
 }
 
-/// The value of a directive of `[Service]` that has no type of its own.
-fn value<'a>(spec: &'a UnitSpec, key: &'static str) -> Option<&'a str> {
-    spec.values.get(&("Service", key))?.last().map(|value| &**value)
+/// What one `Listen*=` claims. Netlink groups and special files have room for all.
+fn listens<'a>(socket: &'a SocketSpec, listen: &'a Listen, has_protocol: bool) -> Option<Claim<'a>> {
+    let (kind, address, keys): (_, _, &'static [&'static str]) = match listen {
+        Listen::Stream(address) => (Type::Stream, address, &["ListenStream"]),
+        Listen::Datagram(address) => (Type::Datagram, address, &["ListenDatagram"]),
+        Listen::SequentialPacket(address) => (Type::SequentialPacket, address, &["ListenSequentialPacket"]),
+        Listen::Fifo(path) => return Some(Claim::new(Thing::Node(path), &["ListenFIFO"])),
+        Listen::MessageQueue(name) => return Some(Claim::new(Thing::Queue(name), &["ListenMessageQueue"])),
+        Listen::UsbFunction(path) => return Some(Claim::new(Thing::Node(path), &["ListenUSBFunction"])),
+        Listen::Special(_) | Listen::Netlink(_) => return None,
+    };
+    let claim = match address {
+        SocketAddress::Unix(path) => Some(Claim::new(Thing::Node(path), keys)),
+        SocketAddress::Abstract(name) => Some(Claim::new(Thing::Abstract(kind, name), keys)),
+        // Every context identifier: those of one host are few, and two units with one port want an explanation.
+        SocketAddress::Vsock { port, .. } => Some(Claim::new(Thing::Port(Protocol::Vsock, *port), keys)),
+        SocketAddress::Open(_) => None,
+        SocketAddress::AnyAddress(_) | SocketAddress::Ip { .. } => {
+            let protocol = match kind {
+                // SCTP, MPTCP and UDP-Lite have ports of their own.
+                _ if has_protocol => return None,
+                Type::Stream | Type::SequentialPacket => Protocol::Tcp,
+                Type::Datagram => Protocol::Udp,
+            };
+            let (endpoint, port) = Endpoint::of_socket(address, &socket.options)?;
+            let thing = Thing::Port(protocol, port.into());
+            Some(Claim { endpoint: Some(endpoint), ..Claim::new(thing, keys) })
+        }
+    };
+    claim.map(|claim| Claim { address: Some(address), ..claim })
 }
 
-/// The port of this very node that a check asks; `None` when it is another host's, or the host decides.
-fn local_port(check: &HealthCheck) -> Option<u16> {
-    let (host, port) = health_port(check)?;
-    let local =
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
-    local.then_some(port)
+/// The value of a directive that has no type of its own.
+fn value<'a>(spec: &'a UnitSpec, key: (&'static str, &'static str)) -> Option<&'a str> {
+    spec.values.get(&key)?.last().map(|value| &**value)
 }

@@ -16,7 +16,9 @@ pub(super) const CODES: &[Code] = &[
     ),
     error(
         "ordering-cycle",
-        "Units wait for each other: each starts after the next.",
+        "Units wait for each other: each starts after the next. Timers and sockets start before their unit and, unless \
+         `DefaultDependencies=no`, before timers.target or sockets.target; a cycle through one of them is a warning while \
+         they do not run.",
         "Take one `After=` or `Before=` of the cycle away.",
     ),
     error("duplicate-alias", "Two units have one name.", "Take one `Alias=` away."),
@@ -32,18 +34,27 @@ pub(super) const CODES: &[Code] = &[
         "Switch both off, or take the requirement away.",
     ),
     warning(
+        "starts-nothing",
+        "A timer or socket whose unit is switched off, masked, or only on other nodes, so that it never starts it.",
+        "Switch both off, or take `Nodes=` of the timer or socket away: it is where its unit is.",
+    ),
+    warning(
         "port-claimed-twice",
-        "Two units that can be on one node have their health checks on the same port of it. Sockets are not looked at yet.",
-        "Give one another port, or make their `Nodes=` exclude each other.",
+        "Two units that can be on one node listen on the same port and address: by `ListenStream=` or `ListenDatagram=` of \
+         a socket, or because a health check asks there. 0.0.0.0 overlaps with every IPv4 address, `[::]` and a bare port \
+         with every IPv6 address and, unless `BindIPv6Only=ipv6-only`, with every IPv4 address as well. `ReusePort=` of both \
+         and different interfaces keep them apart. One socket can do it alone, by two lines.",
+        "Give one another port or address, or make their `Nodes=` exclude each other.",
     ),
     warning(
         "path-claimed-twice",
-        "Two units that can be on one node have the same `PIDFile=` or destination of a delivered file.",
+        "Two units that can be on one node have the same `PIDFile=`, destination of a delivered file, socket or FIFO in the \
+         file system, or message queue.",
         "Give each a path of its own; instances of a template have one with `%i` in it.",
     ),
     warning(
         "name-claimed-twice",
-        "Two units that can be on one node have the same `BusName=`.",
+        "Two units that can be on one node have the same `BusName=`, or the same abstract socket.",
         "Give one another name, or make their `Nodes=` exclude each other.",
     ),
     warning(
