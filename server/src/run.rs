@@ -16,7 +16,6 @@ use crate::listen::{self, Connections, Limits, ListenError};
 use crate::lock::Lock;
 use crate::logs::{LogError, LogStore, Retention};
 use crate::reconcile::{self, Branches, Clocks, Handle};
-use crate::source::environments::by_change;
 use crate::source::{Chain, Environment, Source, SourceError, SourceHandle, Watcher};
 use crate::store::{self, SledStore, StoreError};
 use fleet_certs::authority::{Authority, AuthorityError};
@@ -268,7 +267,7 @@ fn identity(state: &Path, authority: &Authority, config: &Config) -> Result<Arc<
 fn open_source(state: &Path, config: &Config) -> Result<SourceHandle, RunError> {
     let environments = config.chain().into_iter().map(|(name, branch)| Environment { name, branch }).collect();
     let chain = Chain::new(environments).map_err(|error| RunError::Chain(error.to_string()))?;
-    let source = Source::open(&state.join(&config.repository), chain, by_change())?;
+    let source = Source::open(&state.join(&config.repository), chain, fleet_units::fleet::compile)?;
     Ok(SourceHandle::new(source))
 }
 

@@ -1,7 +1,6 @@
 use super::*;
 use crate::bundle::SourceFile;
-use crate::spec::{Context, HealthCheck, load};
-use std::collections::BTreeSet;
+use crate::spec::{HealthCheck, load};
 
 fn tree(files: &[(&str, &str)]) -> SourceTree {
     files.iter().map(|(path, text)| ((*path).to_owned(), SourceFile::new(false, text.as_bytes()))).collect()

@@ -155,6 +155,8 @@ fn check_program(reader: &mut Reader<'_>, at: &Assigned<'_>, offset: usize, prog
         ("a program is missing", "")
     } else if program.chars().any(char::is_control) {
         ("the program's path holds a control character", "")
+    } else if program.contains(['"', '\'', '\\']) {
+        ("the program's path holds a quote or a backslash", "systemd refuses such a path too")
     } else if program.ends_with('/') {
         ("the program's path ends with a slash: that is a folder", "")
     } else if relative && !reader.is_open(program) {

@@ -24,6 +24,7 @@ pub use manual::manual;
 pub use spellings::{OldSpelling, SPELLINGS};
 
 use crate::diagnostic::did_you_mean;
+use crate::ids::UnitKind;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -99,6 +100,58 @@ pub enum Change {
     Reload,
     /// A stop and a start.
     Restart,
+}
+
+/// Directives whose kind wants a value, and whose readers in systemd let an empty one forget what was before.
+const MAY_BE_EMPTY: &[&str] = &[
+    "BindLogSockets",
+    "CPUQuotaPeriodSec",
+    "FailureActionExitStatus",
+    "IOSchedulingPriority",
+    "IOWeight",
+    "KillMode",
+    "ManagedOOMMemoryPressureDurationSec",
+    "ManagedOOMMemoryPressure",
+    "ManagedOOMSwap",
+    "MemoryKSM",
+    "MemoryPressureWatch",
+    "MountAPIVFS",
+    "MountFlags",
+    "NUMAPolicy",
+    "Nice",
+    "OOMScoreAdjust",
+    "Personality",
+    "SetLoginEnvironment",
+    "StartupIOWeight",
+    "SuccessActionExitStatus",
+    "TTYColumns",
+    "TTYRows",
+    "TimeoutAbortSec",
+];
+
+/// Keys of `[Socket]` that systemd knows there and does not support there.
+const NOT_FOR_SOCKETS: &[&str] =
+    &["Delegate", "ManagedOOMMemoryPressure", "ManagedOOMMemoryPressureLimit", "ManagedOOMSwap"];
+
+impl Directive {
+    /// Why the directive is refused in units of `kind`; `None` when it is not.
+    #[must_use]
+    pub fn refused_in(&self, kind: UnitKind) -> Option<&'static str> {
+        match self.support {
+            Support::Refused(why) => Some(why),
+            _ if kind == UnitKind::Socket && NOT_FOR_SOCKETS.contains(&self.key) => {
+                Some("systemd does not support it for sockets")
+            }
+            Support::Supported | Support::Inert(_) | Support::NotBuilt => None,
+        }
+    }
+
+    /// Whether an empty value is refused, and what was given before stays. Otherwise it forgets that. In Fleet's own
+    /// section it always does.
+    #[must_use]
+    pub fn refuses_empty(&self) -> bool {
+        self.section != "X-Fleet" && self.kind.wants_a_value() && !MAY_BE_EMPTY.contains(&self.key)
+    }
 }
 
 impl Support {

@@ -261,8 +261,5 @@ keywords! {
         Shared = "shared",
         Slave = "slave",
         Private = "private",
-        RShared = "rshared",
-        RSlave = "rslave",
-        RPrivate = "rprivate",
     }
 }

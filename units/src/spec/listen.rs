@@ -1,5 +1,6 @@
 //! What a socket unit listens on (systemd.socket(5), `Listen*=`).
 
+use crate::spec::value::number::{signed, unsigned};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -120,7 +121,7 @@ pub fn socket_address(text: &str) -> Result<SocketAddress, String> {
     if let Some(rest) = VSOCK.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         return vsock(text, rest);
     }
-    match number(text) {
+    match unsigned(text) {
         Some(port) => port_number(port).map(SocketAddress::AnyAddress),
         None => ip(text),
     }
@@ -140,7 +141,7 @@ fn unix(text: &str) -> Result<SocketAddress, String> {
 fn vsock(text: &str, rest: &str) -> Result<SocketAddress, String> {
     let wrong = || format!("{text:?} is no vsock address such as vsock:2:1234");
     let (cid, port) = rest.split_once(':').ok_or_else(wrong)?;
-    let small = |text| number(text).and_then(|number| u32::try_from(number).ok());
+    let small = |text| unsigned(text).and_then(|number| u32::try_from(number).ok());
     let port = small(port).ok_or_else(wrong)?;
     let cid = if cid.is_empty() { None } else { Some(small(cid).ok_or_else(wrong)?) };
     Ok(SocketAddress::Vsock { cid, port })
@@ -159,27 +160,13 @@ fn ip(text: &str) -> Result<SocketAddress, String> {
         Some(host) => IpAddr::V6(host.parse::<Ipv6Addr>().map_err(|_| wrong())?),
         None => IpAddr::V4(host.parse::<Ipv4Addr>().map_err(|_| wrong())?),
     };
-    let port = number(port).ok_or_else(wrong).and_then(port_number)?;
+    let port = unsigned(port).ok_or_else(wrong).and_then(port_number)?;
     Ok(SocketAddress::Ip { address, port, interface })
 }
 
 fn port_number(number: u64) -> Result<u16, String> {
     let port = u16::try_from(number).ok().filter(|port| *port > 0);
     port.ok_or_else(|| format!("{number} is no port from 1 to 65535"))
-}
-
-/// A number as strtoul(3) reads it: decimal, `0x` hexadecimal, `0` octal; as in systemd `0b` and `0o` too.
-fn number(text: &str) -> Option<u64> {
-    let unsigned = text.strip_prefix('+').unwrap_or(text);
-    let (digits, radix) = match unsigned.as_bytes() {
-        [b'0', b'x' | b'X', ..] => (&unsigned[2..], 16),
-        [b'0', b'b', ..] => (&unsigned[2..], 2),
-        [b'0', b'o', ..] => (&unsigned[2..], 8),
-        [b'0', _, ..] => (&unsigned[1..], 8),
-        _ => (unsigned, 10),
-    };
-    let plain = digits.starts_with(|c: char| c.is_ascii_hexdigit());
-    plain.then(|| u64::from_str_radix(digits, radix).ok()).flatten()
 }
 
 /// Whether it can be the name or number of a network interface; systemd allows alternative names of 127 bytes.
@@ -191,6 +178,11 @@ pub fn is_interface(name: &str) -> bool {
         && ![".", "..", "all", "default"].contains(&name)
         && name.bytes().all(allowed)
         && (!digits || name.parse::<i32>().is_ok_and(|index| index > 0))
+}
+
+/// Whether it can be the name of a network interface (systemd's `ifname_valid`): at most 15 bytes, and no number.
+pub fn is_interface_name(name: &str) -> bool {
+    is_interface(name) && name.len() < 16 && unsigned(name).is_none()
 }
 
 /// Whether `text` is a family of netlink(7), by name or number, and perhaps a group.
@@ -219,10 +211,11 @@ pub fn netlink(text: &str) -> Result<(), String> {
         "rdma",
     ];
     let (family, group) = text.split_once([' ', '\t']).unwrap_or((text, "0"));
-    if !FAMILIES.contains(&family) && family.parse::<i32>().map_or(true, |number| number < 0) {
+    if !FAMILIES.contains(&family) && !signed(family).is_some_and(|number| (0..=i64::from(i32::MAX)).contains(&number))
+    {
         return Err(format!("{family:?} is no netlink family such as kobject-uevent"));
     }
-    let group = number(group.trim()).and_then(|group| u32::try_from(group).ok());
+    let group = unsigned(group.trim()).and_then(|group| u32::try_from(group).ok());
     group.map(|_| ()).ok_or_else(|| format!("{text:?}: the group behind the netlink family is no number"))
 }
 

@@ -1,6 +1,6 @@
 //! Documents -> effective assignments of each directive: order, resets, other spellings, unknown keys.
 
-use super::directives::{self, Directive, Found, Kind, Support};
+use super::directives::{self, Directive, Found, Kind};
 use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, Place};
 use crate::ids::UnitKind;
 use crate::syntax::{Assignment, Document, Text};
@@ -114,21 +114,18 @@ impl<'a> Merged<'a> {
             );
             return;
         }
-        if let Support::Refused(why) = directive.support {
+        if let Some(why) = directive.refused_in(self.kind) {
             found.push(Diagnostic::error(
                 "refused-directive",
                 assigned.key_place(),
                 format!("{}= is refused: {why}", directive.key),
             ));
         }
-        if directive.kind == Kind::LastUnit && empty {
-            let message = format!("{}= cannot be emptied: what it named stays", directive.key);
-            found.push(Diagnostic::warning("no-effect", assigned.key_place(), message).with_hint("name the service"));
+        if empty && directive.refuses_empty() {
+            found.push(needs_a_value(directive, assigned.key_place()));
             return;
         }
-        if directive.kind == Kind::FirstUnit
-            && (empty || self.rows.get(&index).is_some_and(|values| !values.is_empty()))
-        {
+        if directive.kind == Kind::FirstUnit && self.rows.get(&index).is_some_and(|values| !values.is_empty()) {
             found.push(not_the_first_unit(directive.key, assigned.key_place()));
             return;
         }
@@ -186,6 +183,16 @@ fn fill_one_list(one: &Directive, other: &Directive) -> bool {
         (Kind::Condition(_), Kind::Condition(_)) => asserts(one) == asserts(other),
         _ => TOGETHER.iter().any(|keys| keys.contains(&one.key) && keys.contains(&other.key)),
     }
+}
+
+/// As systemd says of most settings that are no lists.
+fn needs_a_value(directive: &Directive, place: Place) -> Diagnostic {
+    let message = format!("{}=: nothing is given; what was given before would stay", directive.key);
+    let hint = match directive.default {
+        "" => "take the line away".to_owned(),
+        default => format!("write what you want; the default is {default}"),
+    };
+    Diagnostic::error("bad-value", place, message).with_hint(hint)
 }
 
 /// As systemd says of a timer's `Unit=`.

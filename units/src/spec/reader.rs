@@ -12,7 +12,8 @@ use crate::diagnostic::{Diagnostic, Place, Reason};
 use crate::ids::UnitName;
 use crate::status::Unenforced;
 use crate::syntax::Specifiers;
-use crate::syntax::words::{Escapes, Word, split};
+use crate::syntax::specifier::begins_with_path;
+use crate::syntax::words::{Escapes, Word, WordError, Words, split};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -95,11 +96,27 @@ impl Reader<'_> {
         match split(&at.value()[start..], escapes) {
             Ok(words) => words.into_iter().map(|word| Word { offset: start + word.offset, ..word }).collect(),
             Err(error) => {
-                let message = format!("{}=: {}", at.assignment.key, error.message);
-                self.error("bad-quoting", at.place(start + error.offset), message, "");
+                self.bad_quoting(at, start, &error);
                 Vec::new()
             }
         }
+    }
+
+    /// The first word of the value, specifiers not filled in, and what stands behind it.
+    pub(crate) fn first_word<'v>(&mut self, at: &Assigned<'v>, escapes: Escapes) -> Option<(Word, &'v str)> {
+        let mut words = Words::new(at.value(), escapes);
+        match words.next()? {
+            Ok(word) => Some((word, words.rest())),
+            Err(error) => {
+                self.bad_quoting(at, 0, &error);
+                None
+            }
+        }
+    }
+
+    fn bad_quoting(&mut self, at: &Assigned<'_>, start: usize, error: &WordError) {
+        let message = format!("{}=: {}", at.assignment.key, error.message);
+        self.error("bad-quoting", at.place(start + error.offset), message, "");
     }
 
     /// The words of all values, each with its specifiers filled in.
@@ -115,9 +132,9 @@ impl Reader<'_> {
         found
     }
 
-    /// Whether `text` begins with a specifier that only the node can fill in.
+    /// Whether `text` begins with a specifier for a path that only the node can fill in.
     pub(crate) fn is_open(&self, text: &str) -> bool {
-        self.specifiers.host.is_none() && text.starts_with('%')
+        self.specifiers.host.is_none() && begins_with_path(text)
     }
 
     /// An absolute path; one that begins with the host's specifier is left as it is.
@@ -275,7 +292,7 @@ impl Reader<'_> {
     /// Names of units. Those of kinds Fleet does not have are left out and told as unenforced.
     pub(crate) fn units(&mut self, values: &[Assigned<'_>]) -> BTreeSet<UnitName> {
         let mut found = BTreeSet::new();
-        for (at, word) in self.words(values, Escapes::Keep) {
+        for (at, word) in self.words(values, Escapes::Raw) {
             match self.unit(&at, &word) {
                 Some(name) if name == *self.name => {
                     let message = format!("{}= names the unit itself", at.assignment.key);
@@ -294,6 +311,7 @@ impl Reader<'_> {
         let key = &at.assignment.key;
         let other_kind = suffix_of(&word.text).is_some_and(|s| !["service", "target", "timer", "socket"].contains(&s));
         if other_kind {
+            self.other_kind(at, word);
             self.unenforced(format!("{key}={}", word.text), "unit-kind", "Fleet has no units of this kind");
             return None;
         }
@@ -310,10 +328,13 @@ impl Reader<'_> {
                 return None;
             }
         };
-        // As systemd does, a template named by an instance means the same instance of it.
+        let installs = ["WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also"].contains(&&**key);
+        // As systemd does, a template named by an instance means the same instance of it, one named by a plain unit
+        // the instance of that unit's name.
         match (name.is_template(), self.name.instance()) {
             (true, Some("")) | (false, _) => Some(name),
             (true, Some(instance)) => name.with_instance(instance).ok(),
+            (true, None) if !installs => name.with_instance(self.name.prefix()).ok(),
             (true, None) => {
                 let message = format!("{key}=: {name} is a template, and the unit has no instance to fill in");
                 self.error(
@@ -324,6 +345,14 @@ impl Reader<'_> {
                 );
                 None
             }
+        }
+    }
+
+    /// An error when a name of a kind that Fleet does not have is none in systemd either.
+    fn other_kind(&mut self, at: &Assigned<'_>, word: &Word) {
+        let (stem, _) = word.text.rsplit_once('.').unwrap_or((&word.text, ""));
+        if let Err(error) = format!("{stem}.service").parse::<UnitName>() {
+            self.checked_at::<()>(at, word.offset, Err(error.to_string()));
         }
     }
 
@@ -356,8 +385,9 @@ impl Reader<'_> {
                 }
                 Kind::Span => checked_only(self.span(at)),
                 Kind::Integer(low, high) => checked_only(self.checked(at, value::integer(at.value(), low, high))),
-                Kind::Size => checked_only(self.checked(at, value::size(at.value()))),
+                Kind::Size => checked_only(self.checked(at, value::bytes(at.value()))),
                 Kind::Signal => checked_only(self.signal(at)),
+                Kind::Path => checked_only(self.path(at, 0, at.value())),
                 Kind::Units => checked_only(self.units(std::slice::from_ref(at))),
                 Kind::Words => checked_only(self.words(std::slice::from_ref(at), Escapes::Plain)),
                 _ => return false,

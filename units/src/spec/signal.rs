@@ -1,5 +1,7 @@
 //! Names of signals and of exit statuses (signal(7); systemd.exec(5), "Process Exit Codes").
 
+use super::value::number::{signed, unsigned};
+
 /// Linux's numbers on x86, arm and riscv.
 const SIGNALS: &[(&str, i32)] = &[
     ("HUP", 1),
@@ -8,7 +10,6 @@ const SIGNALS: &[(&str, i32)] = &[
     ("ILL", 4),
     ("TRAP", 5),
     ("ABRT", 6),
-    ("IOT", 6),
     ("BUS", 7),
     ("FPE", 8),
     ("KILL", 9),
@@ -20,7 +21,6 @@ const SIGNALS: &[(&str, i32)] = &[
     ("TERM", 15),
     ("STKFLT", 16),
     ("CHLD", 17),
-    ("CLD", 17),
     ("CONT", 18),
     ("STOP", 19),
     ("TSTP", 20),
@@ -33,7 +33,6 @@ const SIGNALS: &[(&str, i32)] = &[
     ("PROF", 27),
     ("WINCH", 28),
     ("IO", 29),
-    ("POLL", 29),
     ("PWR", 30),
     ("SYS", 31),
 ];
@@ -120,14 +119,14 @@ const EXITS: &[(&str, i32)] = &[
 pub fn signal(text: &str) -> Result<i32, String> {
     let name = text.strip_prefix("SIG").unwrap_or(text);
     let by_name = SIGNALS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
-    let by_number = || text.parse().ok().filter(|number| (1..=RTMAX).contains(number));
+    let by_number = || signed(text).and_then(|n| i32::try_from(n).ok()).filter(|number| (1..=RTMAX).contains(number));
     by_name.or_else(|| realtime(name)).or_else(by_number).ok_or_else(|| format!("{text:?} is no signal"))
 }
 
 fn realtime(name: &str) -> Option<i32> {
     let offset = |rest: &str, sign| match rest {
         "" => Some(0),
-        _ => rest.strip_prefix(sign).and_then(|digits| digits.parse::<i32>().ok()),
+        _ => rest.strip_prefix(sign).and_then(unsigned).and_then(|n| i32::try_from(n).ok()),
     };
     let number = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
         (Some(rest), _) => RTMIN.checked_add(offset(rest, '+')?),
@@ -161,8 +160,8 @@ pub enum ExitOrSignal {
 /// # Errors
 /// Anything else.
 pub fn exit_or_signal(text: &str) -> Result<ExitOrSignal, String> {
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        let number = text.parse().ok().filter(|number| (0..=255).contains(number));
+    if let Some(number) = unsigned(text) {
+        let number = i32::try_from(number).ok().filter(|number| *number <= 255);
         return number.map(ExitOrSignal::Exit).ok_or_else(|| format!("{text:?} is no exit status from 0 to 255"));
     }
     match EXITS.iter().find(|(name, _)| *name == text) {

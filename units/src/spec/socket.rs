@@ -115,6 +115,12 @@ pub struct SocketOptions {
     pub receive_buffer: Option<u64>,
     /// `SendBuffer=` in bytes.
     pub send_buffer: Option<u64>,
+    /// `TCPCongestion=`: the name of an algorithm, empty for the kernel's.
+    pub tcp_congestion: String,
+    /// `MessageQueueMaxMessages=`
+    pub message_queue_max_messages: Option<i64>,
+    /// `MessageQueueMessageSize=` in bytes.
+    pub message_queue_message_size: Option<i64>,
     /// `PipeSize=` in bytes.
     pub pipe_size: Option<u64>,
 }

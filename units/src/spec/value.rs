@@ -12,6 +12,7 @@ pub mod encoding;
 pub mod kernel;
 pub mod mount;
 pub mod nanoseconds;
+pub mod number;
 pub mod ranges;
 mod span;
 pub mod system_call;
@@ -37,8 +38,7 @@ pub fn boolean(text: &str) -> Result<bool, String> {
 }
 
 /// The decimal number at the beginning of `text`: its whole part, the digits behind its dot, and the rest.
-fn number(text: &str) -> Option<(u64, &str, &str)> {
-    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+fn decimal(text: &str) -> Option<(u64, &str, &str)> {
     let (whole, rest) = text.split_at(digits(text));
     match rest.strip_prefix('.') {
         Some(behind) => {
@@ -48,6 +48,11 @@ fn number(text: &str) -> Option<(u64, &str, &str)> {
         }
         None => whole.parse().ok().map(|whole| (whole, "", rest)),
     }
+}
+
+/// How many digits `text` begins with.
+fn digits(text: &str) -> usize {
+    text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
 }
 
 /// `0.fraction` times `factor`, rounded down.
@@ -62,10 +67,18 @@ fn scaled(fraction: &str, factor: u64) -> u64 {
 /// Units of sizes, by the power of the base.
 const SIZE_UNITS: &[(&str, u32)] = &[("E", 6), ("P", 5), ("T", 4), ("G", 3), ("M", 2), ("K", 1), ("B", 0), ("", 0)];
 
-/// A size in bytes: `64K`, `1.5G`, `infinity` (`None`); K, M, G, T, P, E to the base 1024.
+/// A size in bytes: `64K`, `1.5G`; K, M, G, T, P, E to the base 1024.
 ///
 /// # Errors
 /// No number, an unknown unit, more than 2^64 - 1 bytes.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    bytes_to_base(text, 1024)
+}
+
+/// A size in bytes or `infinity` (`None`).
+///
+/// # Errors
+/// What [`bytes`] refuses, and 2^64 - 1, which stands for infinity in systemd and in the kernel.
 pub fn size(text: &str) -> Result<Option<u64>, String> {
     size_to_base(text, 1024)
 }
@@ -73,18 +86,32 @@ pub fn size(text: &str) -> Result<Option<u64>, String> {
 /// As [`size`], to another base: rates of IO count 1000 (systemd.resource-control(5)).
 ///
 /// # Errors
-/// No number, an unknown unit, more than 2^64 - 1 bytes.
+/// No number, an unknown unit, more than 2^64 - 2 bytes.
 pub fn size_to_base(text: &str, base: u64) -> Result<Option<u64>, String> {
     if text == "infinity" {
         return Ok(None);
     }
+    match bytes_to_base(text, base)? {
+        u64::MAX => Err(format!("{text:?} is too large; no limit at all is written infinity")),
+        bytes => Ok(Some(bytes)),
+    }
+}
+
+fn bytes_to_base(text: &str, base: u64) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no size such as 512M");
     let mut rest = text;
     let mut total: u64 = 0;
     // Several parts must get smaller, "1G 512M".
     let mut largest = u64::MAX;
     loop {
-        let (whole, fraction, behind) = number(rest).ok_or_else(wrong)?;
+        let unsigned = rest.strip_prefix('+').unwrap_or(rest);
+        let (whole, behind) = unsigned.split_at(digits(unsigned));
+        let whole: u64 = whole.parse().map_err(|_| wrong())?;
+        // Unlike in other numbers, no digit need follow a dot.
+        let (fraction, behind) = match behind.strip_prefix('.') {
+            Some(behind) => behind.split_at(digits(behind)),
+            None => ("", behind),
+        };
         let behind = behind.trim_start();
         let (name, power) = SIZE_UNITS.iter().find(|(name, _)| behind.starts_with(name)).ok_or_else(wrong)?;
         let factor = base.pow(*power);
@@ -95,7 +122,7 @@ pub fn size_to_base(text: &str, base: u64) -> Result<Option<u64>, String> {
             return Err(wrong());
         }
         if rest.is_empty() {
-            return Ok(Some(total));
+            return Ok(total);
         }
         largest = factor;
     }
@@ -111,19 +138,19 @@ pub fn mode(text: &str) -> Result<u32, String> {
     value.filter(|mode| *mode <= 0o7777).ok_or_else(|| format!("{text:?} is no mode such as 0755"))
 }
 
-/// A whole number between `low` and `high`.
+/// A whole number between `low` and `high`, in one of the notations of [`number`].
 ///
 /// # Errors
 /// Anything else.
 pub fn integer(text: &str, low: i64, high: i64) -> Result<i64, String> {
-    let number = text.parse::<i64>().ok().filter(|number| (low..=high).contains(number));
+    let number = number::signed(text).filter(|number| (low..=high).contains(number));
     number.ok_or_else(|| format!("{text:?} is no whole number from {low} to {high}"))
 }
 
 /// A percentage, `25%`, in hundredths of a percent; may exceed 100 %. `‰` and `‱` are understood as well.
 ///
 /// # Errors
-/// Anything else.
+/// Anything else, and more than 2^31 - 1 hundredths, where systemd stops counting.
 pub fn percentage(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no percentage such as 25%");
     let (digits, factor, places) = match text.char_indices().next_back() {
@@ -132,13 +159,17 @@ pub fn percentage(text: &str) -> Result<u64, String> {
         Some((end, '‱')) => (&text[..end], 1, 0),
         _ => return Err(wrong()),
     };
-    match number(digits) {
-        Some((whole, fraction, "")) if fraction.len() <= places => whole
-            .checked_mul(factor)
-            .map(|whole| whole + scaled(fraction, factor))
-            .ok_or_else(|| format!("{text:?} is too large")),
-        _ => Err(wrong()),
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, part)| (whole, Some(part)));
+    let fraction = match fraction {
+        Some("") => return Err(wrong()),
+        other => other.unwrap_or_default(),
+    };
+    if fraction.len() > places || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong());
     }
+    let share = number::unsigned(whole).ok_or_else(wrong)?.checked_mul(factor);
+    let share = share.and_then(|share| share.checked_add(scaled(fraction, factor)));
+    share.filter(|share| i32::try_from(*share).is_ok()).ok_or_else(|| format!("{text:?} is too large"))
 }
 
 /// `Limit*=`: (soft, hard), `None` is infinity. `resource` is the key without `Limit`.
@@ -146,7 +177,7 @@ pub fn percentage(text: &str) -> Result<u64, String> {
 /// # Errors
 /// A value the resource cannot have, and a soft limit above the hard one.
 pub fn limit(resource: &str, text: &str) -> Result<(Option<u64>, Option<u64>), String> {
-    let one = |text: &str| limit_value(resource, text.trim());
+    let one = |text: &str| limit_value(resource, text.trim_start());
     let (soft, hard) = match text.split_once(':') {
         Some((soft, hard)) => (one(soft)?, one(hard)?),
         None => {
@@ -161,25 +192,34 @@ pub fn limit(resource: &str, text: &str) -> Result<(Option<u64>, Option<u64>), S
 }
 
 fn limit_value(resource: &str, text: &str) -> Result<Option<u64>, String> {
-    if text == "infinity" {
+    if text == "infinity" && resource != "NICE" {
         return Ok(None);
     }
     match resource {
-        "FSIZE" | "DATA" | "STACK" | "CORE" | "RSS" | "AS" | "MEMLOCK" | "MSGQUEUE" => size(text),
+        "FSIZE" | "DATA" | "STACK" | "CORE" | "RSS" | "AS" | "MEMLOCK" | "MSGQUEUE" => size(text.trim_end()),
         // Seconds, rounded up.
         "CPU" => Ok(time_span_in(text, 1_000_000)?.map(|micros| micros.div_ceil(1_000_000))),
         "RTTIME" => time_span_in(text, 1),
         "NICE" => nice_limit(text).map(Some),
-        _ => text.parse().map(Some).map_err(|_| format!("{text:?} is no number or infinity")),
+        _ => match number::unsigned(text) {
+            Some(number) if number < u64::MAX => Ok(Some(number)),
+            _ => Err(format!("{text:?} is no number or infinity")),
+        },
     }
 }
 
 /// `+5` and `-5` are nice levels, other numbers the limit of setrlimit(2): 20 minus the level.
 fn nice_limit(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is neither a nice level from -20 to +19 nor a limit from 0 to 40");
-    let number: i64 = text.parse().map_err(|_| wrong())?;
-    let limit = if text.starts_with(['+', '-']) { 20 - number } else { number };
-    u64::try_from(limit).ok().filter(|limit| *limit <= 40).ok_or_else(wrong)
+    let (level, digits) = match text.strip_prefix(['+', '-']) {
+        Some(digits) => (true, digits.trim_start()),
+        None => (false, text),
+    };
+    let number = number::unsigned(digits).and_then(|number| i64::try_from(number).ok()).ok_or_else(wrong)?;
+    let number = if text.starts_with('-') { -number } else { number };
+    let fits = if level { (-20..20).contains(&number) } else { (0..=40).contains(&number) };
+    let limit = if level { 20 - number } else { number };
+    u64::try_from(limit).ok().filter(|_| fits).ok_or_else(wrong)
 }
 
 /// The halves of one `NAME=value` word of `Environment=`.
@@ -197,10 +237,11 @@ pub fn assignment(word: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// Whether `text` can be the name or number of a user or group (systemd's relaxed rule, "User/Group Name Syntax").
+/// Whether `text` can be the name or number of a user or group (systemd's relaxed rule, "User/Group Name Syntax"; its
+/// `valid_user_group_name`).
 ///
 /// # Errors
-/// Empty, too long, or with a character that breaks files such as /etc/passwd.
+/// Empty, too long, or with what breaks files such as /etc/passwd; numbers that mean "none", or would be octal.
 pub fn account(text: &str) -> Result<(), String> {
     let bad = |why: &str| Err(format!("{text:?} is no user or group: {why}"));
     if text.is_empty() || text.len() > 256 {
@@ -210,13 +251,17 @@ pub fn account(text: &str) -> Result<(), String> {
         return match text.parse::<u32>() {
             // 65535 and 4294967295 mean "no id" to the kernel.
             Ok(0xffff | u32::MAX) | Err(_) => bad("the number is not allowed"),
+            Ok(number) if number.to_string() != text => bad("a number has no zeros in front"),
             Ok(_) => Ok(()),
         };
     }
-    if text.starts_with(['-', '+']) || text == "." || text == ".." {
-        return bad("it must not begin with - or +, or be . or ..");
+    if text.strip_prefix('-').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit())) {
+        return bad("a number cannot be negative");
     }
-    match text.chars().find(|c| c.is_control() || ":/ \t".contains(*c)) {
+    if text == "." || text == ".." || text.starts_with(' ') || text.ends_with(' ') {
+        return bad("it must not be . or .., nor begin or end with a space");
+    }
+    match text.chars().find(|c| c.is_control() || ":/".contains(*c)) {
         Some(c) => bad(&format!("{c:?} is not allowed")),
         None => Ok(()),
     }
@@ -282,9 +327,14 @@ mod tests {
         assert_eq!(limit("RTTIME", "5").unwrap().0, Some(5));
         assert_eq!(limit("NICE", "-5").unwrap().0, Some(25));
         assert_eq!(limit("NICE", "+19").unwrap().0, Some(1));
-        for (resource, text) in
-            [("NOFILE", "2:1"), ("NOFILE", "64K"), ("NOFILE", "infinity:5"), ("NICE", "41"), ("CPU", "")]
-        {
+        for (resource, text) in [
+            ("NOFILE", "2:1"),
+            ("NOFILE", "64K"),
+            ("NOFILE", "infinity:5"),
+            ("NICE", "41"),
+            ("NICE", "+20"),
+            ("CPU", ""),
+        ] {
             assert!(limit(resource, text).is_err(), "{resource} {text:?}");
         }
     }
@@ -301,10 +351,10 @@ mod tests {
         assert!(percentage("12").is_err() && integer("20", -20, 19).is_err());
         assert_eq!(assignment("A=b=c").unwrap(), ("A".to_owned(), "b=c".to_owned()));
         assert!(assignment("1A=b").is_err() && assignment("A").is_err() && assignment("A-B=c").is_err());
-        for name in ["www-data", "1000", "_x", "a.b", "DOMAIN\\user"] {
+        for name in ["www-data", "1000", "_x", "a.b", "DOMAIN\\user", "a b", "-x", "+1"] {
             assert!(account(name).is_ok(), "{name:?}");
         }
-        for name in ["", "-x", "a:b", "a/b", "a b", "4294967295", "65535", ".."] {
+        for name in ["", "-1", "-", "a:b", "a/b", "a ", "010", "4294967295", "65535", "..", "a\tb"] {
             assert!(account(name).is_err(), "{name:?}");
         }
     }

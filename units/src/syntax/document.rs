@@ -45,7 +45,7 @@ enum Content {
     Trivia,
     Section(Section),
     Assignment(Assignment),
-    /// Neither; a diagnostic says what is wrong.
+    /// Neither, or behind a header that is none; a diagnostic says what is wrong.
     Garbage,
 }
 
@@ -222,6 +222,8 @@ struct Parser {
     diagnostics: Vec<Diagnostic>,
     /// Whether assignments belong somewhere; an error was told when they do not.
     in_section: bool,
+    /// Behind a broken header: nobody knows where assignments belong, and nothing more is told.
+    lost: bool,
     /// Sections and assignments so far.
     counted: usize,
 }
@@ -230,7 +232,7 @@ impl Parser {
     fn new(file: &str, text: &str) -> Self {
         let source: Arc<str> = text.into();
         let document = Document { file: file.into(), source: Arc::clone(&source), items: Vec::new() };
-        Parser { source, document, diagnostics: Vec::new(), in_section: false, counted: 0 }
+        Parser { source, document, diagnostics: Vec::new(), in_section: false, lost: false, counted: 0 }
     }
 
     /// The line structure of systemd's `config_parse`: comments within a continued line are skipped, an empty
@@ -303,7 +305,10 @@ impl Parser {
         let text = logical.text;
         let start = text.len() - text.trim_start_matches(WHITESPACE).len();
         let body = text.trim_matches(WHITESPACE);
-        let content = if text.len() > MAX_LINE {
+        let content = if body.is_empty() {
+            // Continued lines that hold nothing.
+            Content::Trivia
+        } else if text.len() > MAX_LINE {
             let (line, column) = logical.locate(start);
             self.garbage("line-too-long", line, column, format!("the line has more than {MAX_LINE} bytes"), "")
         } else if let Some(header) = body.strip_prefix('[') {
@@ -315,14 +320,15 @@ impl Parser {
     }
 
     fn section(&mut self, logical: &Logical<'_>, header: &str, start: usize) -> Content {
-        // After a broken header nobody knows where the following lines belong: they are not reported again.
         self.in_section = true;
+        self.lost = false;
         let (line, column) = logical.locate(start);
         match header.strip_suffix(']') {
             Some(name) if !name.is_empty() && !name.contains(['[', ']']) => {
                 Content::Section(Section { name: logical.share(start + 1, name), line, column })
             }
             _ => {
+                self.lost = true;
                 let message = format!("[{} is no section header", shown(header));
                 self.garbage("bad-section-header", line, column, message, "a header looks like [Service]")
             }
@@ -342,6 +348,9 @@ impl Parser {
         if !self.in_section {
             let hint = "begin the file with a header such as [Unit] or [Service]";
             return self.garbage("no-section", line, column, format!("{:?} stands in no section", shown(key)), hint);
+        }
+        if self.lost {
+            return Content::Garbage;
         }
         let value = value.trim_start_matches(WHITESPACE);
         let value_start = start + body.len() - value.len();

@@ -11,6 +11,14 @@ use std::collections::BTreeMap;
 /// Specifiers that only a host can fill in.
 const HOST: &str = "aAbBCdDEgGhHlLmMoqsStTuUvVwW";
 
+/// Those of them that stand for an absolute path.
+const PATHS: &str = "CdDEhLsStTV";
+
+/// Whether `text` begins with a specifier that stands for an absolute path only a host knows.
+pub(crate) fn begins_with_path(text: &str) -> bool {
+    text.strip_prefix('%').is_some_and(|rest| rest.starts_with(|letter| PATHS.contains(letter)))
+}
+
 /// What specifiers stand for in one unit on one host.
 #[derive(Clone, Copy, Debug)]
 pub struct Specifiers<'a> {
@@ -31,7 +39,7 @@ pub struct SpecifierError {
 }
 
 impl Specifiers<'_> {
-    /// `text` with its specifiers filled in; `%%` becomes `%`, a lone `%` at the end stays.
+    /// `text` with its specifiers filled in; `%%` becomes `%`, a `%` that no letter or digit follows stays.
     ///
     /// # Errors
     /// An unknown specifier, one this host has no value for, an instance that cannot be unescaped, and a value with
@@ -44,7 +52,7 @@ impl Specifiers<'_> {
         let mut chars = text.char_indices();
         while let Some((offset, c)) = chars.next() {
             match (c, chars.clone().next()) {
-                ('%', Some((_, letter))) => {
+                ('%', Some((_, letter))) if letter == '%' || letter.is_ascii_alphanumeric() => {
                     chars.next();
                     let value = self.value(letter).map_err(|message| SpecifierError { offset, message })?;
                     if value.chars().any(char::is_control) {
@@ -120,7 +128,7 @@ mod tests {
         let name = r"foo-bar@a-b\x2dc.service";
         assert_eq!(expand(name, "%n|%N|%p|%i").unwrap(), r"foo-bar@a-b\x2dc.service|foo-bar@a-b\x2dc|foo-bar|a-b\x2dc");
         assert_eq!(expand(name, "%P|%I|%j|%J|%f|%%i").unwrap(), "foo/bar|a/b-c|bar|bar|/a/b-c|%i");
-        assert_eq!(expand("web.service", "[%i] %f %").unwrap(), "[] /web %");
+        assert_eq!(expand("web.service", "[%i] %f 10%/1 %").unwrap(), "[] /web 10%/1 %");
     }
 
     #[test]

@@ -14,6 +14,10 @@ pub enum Escapes {
     Keep,
     /// It makes the next character an ordinary one (paths).
     Plain,
+    /// It makes the next character an ordinary one, and quotes are characters like others (system calls).
+    Unquoted,
+    /// It is a character like others, and so are quotes: white space alone separates (dependencies).
+    Raw,
 }
 
 /// One word of a value.
@@ -121,8 +125,10 @@ impl<'a> Words<'a> {
             self.offset += c.len_utf8();
             match (c, quote) {
                 (c, Some((open, _))) if c == open => quote = None,
-                ('\\', _) if self.escapes != Escapes::Keep => self.escape(at, &mut bytes)?,
-                ('"' | '\'', None) => quote = Some((c, at)),
+                ('\\', _) if ![Escapes::Keep, Escapes::Raw].contains(&self.escapes) => self.escape(at, &mut bytes)?,
+                ('"' | '\'', None) if ![Escapes::Unquoted, Escapes::Raw].contains(&self.escapes) => {
+                    quote = Some((c, at))
+                }
                 (c, None) if WHITESPACE.contains(&c) => break,
                 _ => bytes.extend_from_slice(&self.value.as_bytes()[at..self.offset]),
             }
@@ -142,7 +148,7 @@ impl<'a> Words<'a> {
             bytes.push(b'\\');
             return Ok(());
         };
-        if self.escapes == Escapes::Plain {
+        if [Escapes::Plain, Escapes::Unquoted].contains(&self.escapes) {
             self.offset += c.len_utf8();
             bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             return Ok(());
@@ -249,6 +255,8 @@ mod tests {
         assert!(split(r"\xff", Escapes::C).is_err());
         assert_eq!(words(r"dev-a\x2db.service", Escapes::Keep), [r"dev-a\x2db.service"]);
         assert_eq!(words(r"/a\ b \\", Escapes::Plain), ["/a b", "\\"]);
+        assert_eq!(words(r#""a b" \x20 'c"#, Escapes::Raw), ["\"a", "b\"", r"\x20", "'c"]);
+        assert_eq!(words(r#""a b" \x20 'c\ d"#, Escapes::Unquoted), ["\"a", "b\"", "x20", "'c d"]);
     }
 
     #[test]
@@ -277,7 +285,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_value_makes_splitting_panic(value in "[ a\\\\x0-9u'\"é;]{0,24}") {
-            for escapes in [Escapes::C, Escapes::CRelaxed, Escapes::Keep, Escapes::Plain] {
+            for escapes in [Escapes::C, Escapes::CRelaxed, Escapes::Keep, Escapes::Plain, Escapes::Unquoted, Escapes::Raw] {
                 let _ = split(&value, escapes);
             }
         }

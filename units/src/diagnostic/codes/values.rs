@@ -45,7 +45,7 @@ pub(super) const CODES: &[Code] = &[
     warning("self-dependency", "A unit names itself; that is ignored.", "Take the name away."),
     error(
         "template-dependency",
-        "A dependency names a template, and the unit has no instance to fill in.",
+        "A key of `[Install]` names a template, and the unit has no instance to fill in.",
         "Name an instance, such as `worker@1.service`.",
     ),
     error(

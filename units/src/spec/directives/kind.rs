@@ -219,6 +219,7 @@ impl Kind {
                 format!("yes, no, {}", others.join(", "))
             }
             Kind::Choice(words) => words.join(", "),
+            Kind::Integer(i64::MIN, _) => "number".to_owned(),
             Kind::Integer(low, high) if high >= i64::from(u32::MAX) => format!("number from {low}"),
             Kind::Integer(low, high) => format!("number from {low} to {high}"),
             other => other.facts().0.to_owned(),
@@ -229,7 +230,7 @@ impl Kind {
     #[must_use]
     pub fn is_list(self) -> bool {
         match self.facts().1 {
-            Shape::Single => false,
+            Shape::Single | Shape::Given => false,
             Shape::List | Shape::Set => true,
         }
     }
@@ -240,18 +241,23 @@ impl Kind {
         self.facts().1 == Shape::Set
     }
 
+    /// Whether systemd's readers of it want a value: an empty one is refused, and what was given before stays.
+    pub(super) fn wants_a_value(self) -> bool {
+        self.facts().1 == Shape::Given
+    }
+
     /// In words, and how several assignments become one.
     fn facts(self) -> (&'static str, Shape) {
-        use Shape::{List, Set, Single};
+        use Shape::{Given, List, Set, Single};
         match self {
             Kind::Text => ("text", Single),
             Kind::Ignored => ("anything", Single),
-            Kind::Bool => ("yes or no", Single),
-            Kind::BoolOr(..) => ("yes, no, or a word", Single),
-            Kind::Choice(..) => ("word", Single),
-            Kind::Span => ("time span", Single),
-            Kind::NanoSpan => ("time span, nanoseconds without a unit", Single),
-            Kind::Integer(..) => ("number", Single),
+            Kind::Bool => ("yes or no", Given),
+            Kind::BoolOr(..) => ("yes, no, or a word", Given),
+            Kind::Choice(..) => ("word", Given),
+            Kind::Span => ("time span", Given),
+            Kind::NanoSpan => ("time span, nanoseconds without a unit", Given),
+            Kind::Integer(..) => ("number", Given),
             Kind::Memory => ("size or percentage", Single),
             Kind::Tasks => ("number or percentage", Single),
             Kind::Quota => ("size, percentage, or off", Single),
@@ -259,15 +265,15 @@ impl Kind {
             Kind::Share => ("percentage", Single),
             Kind::CountOrPercent => ("number or percentage", Single),
             Kind::CpuWeight => ("number from 1 to 10000, idle", Single),
-            Kind::Mode => ("octal mode", Single),
-            Kind::Signal => ("signal", Single),
+            Kind::Mode => ("octal mode", Given),
+            Kind::Signal => ("signal", Given),
             Kind::ExitStatus => ("list of exit statuses and signals", List),
-            Kind::Limit => ("limit, or soft:hard", Single),
-            Kind::FirstUnit | Kind::LastUnit => ("name of a unit", Single),
+            Kind::Limit => ("limit, or soft:hard", Given),
+            Kind::FirstUnit | Kind::LastUnit => ("name of a unit", Given),
             Kind::Listen => ("list of addresses", List),
             Kind::Calendar => ("list of calendar events", List),
             Kind::TriggerSpan => ("list of time spans", List),
-            Kind::Size => ("size", Single),
+            Kind::Size => ("size", Given),
             Kind::Dependencies => ("list of units", List),
             Kind::Units => ("list of units", List),
             Kind::Command => ("command line", List),
@@ -283,14 +289,14 @@ impl Kind {
             Kind::Account => ("name or number", Single),
             Kind::Accounts => ("list of names or numbers", List),
             Kind::Words => ("list", List),
-            Kind::Input => ("null, tty, data, file:PATH, socket, fd:NAME", Single),
+            Kind::Input => ("null, tty, data, file:PATH, socket, fd:NAME", Given),
             Kind::Output => {
-                ("journal, null, inherit, tty, kmsg, file:PATH, append:PATH, truncate:PATH, socket, fd:NAME", Single)
+                ("journal, null, inherit, tty, kmsg, file:PATH, append:PATH, truncate:PATH, socket, fd:NAME", Given)
             }
             Kind::InputText => ("text", List),
             Kind::InputData => ("base64", List),
-            Kind::LogLevel => ("level of syslog", Single),
-            Kind::LogFacility => ("facility of syslog", Single),
+            Kind::LogLevel => ("level of syslog", Given),
+            Kind::LogFacility => ("facility of syslog", Given),
             Kind::LogFields => ("list of FIELD=value", List),
             Kind::LogNamespace => ("name", Single),
             Kind::Patterns => ("regular expression, behind ~ what is dropped", List),
@@ -299,7 +305,7 @@ impl Kind {
             Kind::LoadCredentials => ("NAME or NAME:PATH", List),
             Kind::ImportCredentials => ("name, * at its end", List),
             Kind::OpenFiles => ("PATH:NAME:OPTIONS", List),
-            Kind::BusName => ("name on the bus", Single),
+            Kind::BusName => ("name on the bus", Given),
             Kind::Refresh => ("list of extensions, credentials", List),
             Kind::IoClass => ("best-effort, none, realtime, idle", Single),
             Kind::CpuPolicy => ("other, batch, idle, fifo, rr, ext", Single),
@@ -307,7 +313,7 @@ impl Kind {
             Kind::NumaMask => ("numbers and ranges, all", List),
             Kind::CoredumpFilter => ("list of kinds of mappings", List),
             Kind::Numbers => ("numbers and ranges", List),
-            Kind::Slice => ("slice", Single),
+            Kind::Slice => ("slice", Given),
             Kind::Delegation => ("yes, no, list of controllers", Set),
             Kind::CgroupName => ("name", Single),
             Kind::Controllers => ("list of controllers", List),
@@ -331,7 +337,7 @@ impl Kind {
             Kind::AddressFamilies => ("list of address families, ~ inverts", List),
             Kind::Namespaces => ("yes, no, list of namespaces, ~ inverts", List),
             Kind::FileSystems => ("list of file systems, ~ inverts", List),
-            Kind::Hostname => ("yes, no, private:NAME", Single),
+            Kind::Hostname => ("yes, no, private:NAME", Given),
             Kind::Binds => ("list of SOURCE:DESTINATION:OPTIONS", List),
             Kind::TemporaryFileSystems => ("list of PATH:OPTIONS", List),
             Kind::PartitionOptions => ("list of PARTITION:OPTIONS", List),
@@ -353,8 +359,10 @@ impl Kind {
 /// How several assignments of a directive become one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
-    /// The last one wins.
+    /// The last one wins; an empty one forgets what was before.
     Single,
+    /// The last one wins; an empty one is refused.
+    Given,
     /// They add up; an empty one clears.
     List,
     /// They add up; an empty one clears and is itself the first.

@@ -6,6 +6,8 @@ use super::{Directive, Kind, later};
 
 const S: &str = "Socket";
 const NUMBER: Kind = Kind::Integer(0, 4_294_967_295);
+/// A C `long`.
+const LONG: Kind = Kind::Integer(i64::MIN, i64::MAX);
 const SIGNED: Kind = Kind::Integer(-2_147_483_648, 2_147_483_647);
 const STAMPS: &[&str] = &["off", "us", "usec", "\u{b5}s", "\u{3bc}s", "ns", "nsec"];
 
@@ -100,8 +102,8 @@ pub(super) const ROWS: &[Directive] = &[
     later(S, "Timestamping", Kind::BoolOr(STAMPS), "off", Restart, "The time of arrival comes with each message."),
     later(S, "TCPCongestion", Kind::Text, "", Restart, "The TCP congestion control."),
     later(S, "ReusePort", Kind::Bool, "no", Restart, "Several sockets may share the port."),
-    later(S, "MessageQueueMaxMessages", SIGNED, "", Restart, "Messages a new message queue holds."),
-    later(S, "MessageQueueMessageSize", SIGNED, "", Restart, "Bytes of a message of a new message queue."),
+    later(S, "MessageQueueMaxMessages", LONG, "", Restart, "Messages a new message queue holds."),
+    later(S, "MessageQueueMessageSize", LONG, "", Restart, "Bytes of a message of a new message queue."),
     later(S, "SmackLabel", Kind::Text, "", Restart, "The SMACK label of the node in the file system."),
     later(S, "SmackLabelIPIn", Kind::Text, "", Restart, "The SMACK label of incoming packets."),
     later(S, "SmackLabelIPOut", Kind::Text, "", Restart, "The SMACK label of outgoing packets."),

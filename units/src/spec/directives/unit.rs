@@ -126,7 +126,7 @@ pub(super) const ROWS: &[Directive] = &[
     inert(
         U,
         "SourcePath",
-        Kind::Text,
+        Kind::Path,
         "",
         "it only tells where a generated file came from",
         "The file this one was generated from.",

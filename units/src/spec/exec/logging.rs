@@ -1,5 +1,6 @@
 //! What becomes of the lines a unit writes (systemd.exec(5), "Logging and standard input/output").
 
+use crate::spec::value::number::unsigned;
 use std::time::Duration;
 
 /// `Log*=` and `Syslog*=`; what is `None` or empty was not given.
@@ -42,10 +43,20 @@ pub const FACILITIES: &[&str] = &[
 /// Anything else.
 pub fn syslog_number(names: &[&str], most: u8, text: &str) -> Result<u8, String> {
     let named = names.iter().position(|name| !name.is_empty() && *name == text).and_then(|n| u8::try_from(n).ok());
-    named.or_else(|| text.parse().ok()).filter(|number| *number <= most).ok_or_else(|| {
-        let known: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
-        format!("{text:?} is none of {}", known.join(", "))
-    })
+    named.or_else(|| unsigned(text).and_then(|n| u8::try_from(n).ok())).filter(|number| *number <= most).ok_or_else(
+        || {
+            let known: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).collect();
+            format!("{text:?} is none of {}", known.join(", "))
+        },
+    )
+}
+
+/// Whether `text` is a name of `LogNamespace=`: a file name that can stand in the name of a unit as it is (systemd's
+/// `log_namespace_name_valid`).
+#[must_use]
+pub fn is_namespace(text: &str) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"@:-_.".contains(&b));
+    plain && (1..=255).contains(&text.len()) && text != "." && text != ".."
 }
 
 /// `FIELD=value`: a field of the journal.

@@ -1,11 +1,14 @@
 //! What few units set: the rest of `[Unit]` and of `[Service]`.
 
 use crate::diagnostic::Diagnostic;
+use crate::ids::{UnitKind, UnitName};
 use crate::spec::details::{HostAction, JobMode, ServiceDetails, UnitDetails};
+use crate::spec::layers::suffix_of;
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::value::{boolean, credential, mount};
 use crate::syntax::words::Escapes;
+use std::collections::BTreeSet;
 
 /// Reads one directive of `[Unit]` or `[Install]` into `spec`; `false` when it is none of these.
 pub(crate) fn unit_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitDetails) -> bool {
@@ -51,11 +54,21 @@ fn policy_row(reader: &mut Reader<'_>, row: &Row<'_>, last: &Assigned<'_>, spec:
         "SuccessAction" => spec.success_action = action(reader, last),
         "FailureActionExitStatus" => spec.failure_exit_status = reader.integer(last, row.directive.kind),
         "SuccessActionExitStatus" => spec.success_exit_status = reader.integer(last, row.directive.kind),
-        "JobTimeoutRebootArgument" => spec.job_timeout_reboot_argument = reader.text(last),
-        "RebootArgument" => spec.reboot_argument = reader.text(last),
+        "JobTimeoutRebootArgument" => spec.job_timeout_reboot_argument = reboot_argument(reader, last),
+        "RebootArgument" => spec.reboot_argument = reboot_argument(reader, last),
         _ => return false,
     }
     true
+}
+
+/// What reboot(2) takes: ASCII, as long as a file name (systemd's `reboot_parameter_is_valid`).
+fn reboot_argument(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<String> {
+    let text = reader.text(at)?;
+    let fits = text.is_ascii() && text.len() <= 255;
+    reader.checked(
+        at,
+        if fits { Ok(text) } else { Err("an argument of a reboot is ASCII of at most 255 bytes".to_owned()) },
+    )
 }
 
 fn action(reader: &mut Reader<'_>, at: &Assigned<'_>) -> HostAction {
@@ -102,7 +115,7 @@ pub(crate) fn service_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut Ser
 fn descriptor_row(reader: &mut Reader<'_>, row: &Row<'_>, last: &Assigned<'_>, spec: &mut ServiceDetails) -> bool {
     match row.directive.key {
         "NonBlocking" => spec.non_blocking = reader.yes(last),
-        "Sockets" => spec.sockets = reader.units(row.values),
+        "Sockets" => spec.sockets = sockets(reader, row),
         "FileDescriptorStoreMax" => {
             spec.stored_descriptors_max = reader.integer(last, row.directive.kind).unwrap_or_default();
         }
@@ -115,6 +128,19 @@ fn descriptor_row(reader: &mut Reader<'_>, row: &Row<'_>, last: &Assigned<'_>, s
     true
 }
 
+/// Units of one kind alone.
+fn sockets(reader: &mut Reader<'_>, row: &Row<'_>) -> BTreeSet<UnitName> {
+    for (at, word) in reader.words(row.values, Escapes::Raw) {
+        if suffix_of(&word.text).is_some_and(|suffix| suffix != "socket") {
+            let message = format!("{:?} is no socket", word.text);
+            reader.checked_at::<()>(&at, word.offset, Err(message));
+        }
+    }
+    let mut units = reader.units(row.values);
+    units.retain(|unit| unit.kind() == UnitKind::Socket);
+    units
+}
+
 /// `extensions`, `credentials`, behind a `~` all but these; or a boolean.
 fn refresh(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<String> {
     let known = |word: &str| match (word.trim_start_matches('~'), boolean(word)) {
@@ -124,14 +150,16 @@ fn refresh(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<String> {
     reader.parsed(row.values, Escapes::Plain, known)
 }
 
-/// Names of the D-Bus specification: parts between dots, no digit first.
+/// Names of the D-Bus specification: parts between dots, no digit first; those of a single connection, behind a
+/// colon, may have some.
 fn bus_name(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<String> {
     let text = reader.text(at)?;
     let part = |part: &str| {
         let plain = part.chars().all(|c| c.is_ascii_alphanumeric() || "_-%".contains(c));
-        plain && !part.is_empty() && !part.starts_with(|c: char| c.is_ascii_digit())
+        plain && !part.is_empty() && (text.starts_with(':') || !part.starts_with(|c: char| c.is_ascii_digit()))
     };
-    let fits = text.contains('.') && text.split('.').all(part) && text.len() <= 255;
+    let name = text.strip_prefix(':').unwrap_or(&text);
+    let fits = name.contains('.') && name.split('.').all(part) && text.len() <= 255;
     let name =
         fits.then(|| text.clone()).ok_or_else(|| format!("{text:?} is no name on the bus such as org.example.App"));
     reader.checked(at, name)

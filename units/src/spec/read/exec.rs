@@ -6,6 +6,8 @@ use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::value;
 use crate::spec::value::amount::{self, Amount};
+use crate::spec::value::credential::descriptor_name;
+use crate::spec::value::mount::escaped_parts;
 use crate::syntax::variables;
 use crate::syntax::words::Escapes;
 
@@ -36,7 +38,7 @@ fn identity_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> 
         "User" => spec.user = account(reader, last),
         "Group" => spec.group = account(reader, last),
         "SupplementaryGroups" => {
-            for (at, word) in reader.words(row.values, Escapes::Plain) {
+            for (at, word) in reader.words(row.values, Escapes::Unquoted) {
                 if reader.checked_at(&at, word.offset, value::account(&word.text)).is_some() {
                     spec.supplementary_groups.push(word.text);
                 }
@@ -73,7 +75,7 @@ fn variable_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> 
         }
         "EnvironmentFile" => row.values.iter().for_each(|at| environment_file(reader, at, spec)),
         "PassEnvironment" => {
-            for (at, word) in reader.words(row.values, Escapes::C) {
+            for (at, word) in reader.words(row.values, Escapes::Plain) {
                 let name = if variables::is_name(&word.text) {
                     Ok(word.text)
                 } else {
@@ -127,13 +129,12 @@ fn mode(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<u32> {
 /// Where a stream goes. What is not built goes into the unit's log all the same, so that nothing is lost.
 fn stream(reader: &mut Reader<'_>, at: &Assigned<'_>) -> String {
     const OTHERS: [&str; 7] = ["tty", "kmsg", "journal+console", "kmsg+console", "syslog+console", "socket", "fd"];
-    const WITH_ARGUMENT: [&str; 4] = ["fd:", "file:", "append:", "truncate:"];
     let text = reader.text(at).unwrap_or_default();
     match text.as_str() {
         "journal" | "null" | "inherit" => return text,
         // systemd reads the old word as journal.
         "syslog" => return "journal".to_owned(),
-        other if OTHERS.contains(&other) || WITH_ARGUMENT.iter().any(|prefix| other.starts_with(prefix)) => {
+        other if OTHERS.contains(&other) || stream_argument(reader, at, other) => {
             let directive = format!("{}={text}", at.assignment.key);
             reader.unenforced(directive, "not-built-yet", "the stream goes into the unit's log instead");
         }
@@ -145,6 +146,22 @@ fn stream(reader: &mut Reader<'_>, at: &Assigned<'_>) -> String {
         }
     }
     String::new()
+}
+
+/// Whether `text` is a file or a named descriptor; `true` as well when it is one with an error, which is told.
+fn stream_argument(reader: &mut Reader<'_>, at: &Assigned<'_>, text: &str) -> bool {
+    match text.split_once(':') {
+        Some(("fd", "")) => true,
+        Some(("fd", name)) => {
+            reader.checked(at, descriptor_name(name));
+            true
+        }
+        Some((word @ ("file" | "append" | "truncate"), path)) => {
+            reader.absolute(at, word.len() + 1, path);
+            true
+        }
+        _ => false,
+    }
 }
 
 fn directory_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> bool {
@@ -189,18 +206,18 @@ fn preserve(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Preserve {
 
 /// Relative names. A link or flags behind one (`NAME:LINK:ro`) are not built.
 fn directories(reader: &mut Reader<'_>, row: &Row<'_>, target: &mut Directories) {
-    for (at, word) in reader.words(row.values, Escapes::Plain) {
-        let mut parts = word.text.splitn(3, ':');
-        let name = parts.next().unwrap_or_default();
-        let Some(name) = directory(reader, &at, word.offset, name) else { continue };
+    for (at, word) in reader.words(row.values, Escapes::Keep) {
+        let Some(parts) = reader.checked_at(&at, word.offset, escaped_parts(&word.text)) else { continue };
+        let mut rest = parts.iter().skip(1).map(String::as_str);
+        let Some(name) = directory(reader, &at, word.offset, &parts[0]) else { continue };
+        if row.directive.key == "ConfigurationDirectory" && rest.clone().any(|part| !part.is_empty()) {
+            reader.checked_at::<()>(&at, word.offset, Err("neither a link nor flags are possible here".to_owned()));
+            continue;
+        }
         let (link, flags) =
-            (parts.next().filter(|link| !link.is_empty()), parts.next().filter(|flags| !flags.is_empty()));
+            (rest.next().filter(|link| !link.is_empty()), rest.next().filter(|flags| !flags.is_empty()));
         let link = match link.map(|link| directory(reader, &at, word.offset, link)) {
             Some(None) => continue,
-            Some(Some(_)) if row.directive.key == "ConfigurationDirectory" => {
-                reader.checked_at::<()>(&at, word.offset, Err("a link is not possible here".to_owned()));
-                continue;
-            }
             Some(link) => link,
             None => None,
         };

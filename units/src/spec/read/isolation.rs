@@ -10,7 +10,9 @@ use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::value::capability::{CapabilitySet, capability, secure_bit};
 use crate::spec::value::kernel::{Namespace, is_address_family, is_call_architecture};
-use crate::spec::value::system_call::{Filter, FilterRule, GROUPS, system_call, system_call_error};
+use crate::spec::value::system_call::{
+    FILE_SYSTEM_GROUPS, Filter, FilterRule, is_call_or_group, system_call, system_call_error,
+};
 use crate::spec::value::{self, encoding, mount};
 use crate::syntax::words::Escapes;
 use std::collections::BTreeSet;
@@ -103,17 +105,20 @@ fn hostname(reader: &mut Reader<'_>, at: &Assigned<'_>) -> ProtectHostname {
 }
 
 fn privilege_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut PrivilegeSpec) -> bool {
-    let Some(last) = row.values.last() else { return true };
+    let values = row.values;
+    let Some(last) = values.last() else { return true };
     match row.directive.key {
         "DynamicUser" => spec.dynamic_user = reader.yes(last),
         "SetLoginEnvironment" => spec.login_environment = reader.boolean(last),
         "CapabilityBoundingSet" => spec.bounding = capabilities(reader, row),
         "AmbientCapabilities" => spec.ambient = capabilities(reader, row).unwrap_or_default(),
         "SecureBits" => {
-            for (at, word) in reader.words(row.values, Escapes::Plain) {
-                match secure_bit(&word.text) {
-                    Some(bit) => spec.secure_bits |= bit,
-                    None => reader.ignored(&at, word.offset, &word.text, "no secure bit"),
+            for at in values {
+                for word in reader.raw_words(at, Escapes::Plain) {
+                    match secure_bit(&word.text) {
+                        Some(bit) => spec.secure_bits |= bit,
+                        None => reader.ignored(at, word.offset, &word.text, "no secure bit"),
+                    }
                 }
             }
         }
@@ -214,18 +219,23 @@ fn filter(
     row: &Row<'_>,
     parse: impl Fn(&str, bool) -> Result<FilterRule, String>,
 ) -> Option<Filter> {
+    let of_files = row.directive.key == "RestrictFileSystems";
+    let escapes = if of_files { Escapes::Plain } else { Escapes::Unquoted };
     let mut found: Option<Filter> = None;
     for at in row.values {
         let invert = at.value().starts_with('~');
-        let words = reader.raw_words_from(at, usize::from(invert), Escapes::Plain);
+        let words = reader.raw_words_from(at, usize::from(invert), escapes);
         let filter = found.get_or_insert_with(|| Filter { allow: !invert, rules: Vec::with_capacity(words.len()) });
         for word in words {
             let Some(rule) = reader.checked_at(at, word.offset, parse(&word.text, invert)) else { continue };
-            if rule.name.starts_with('@')
-                && row.directive.key != "RestrictFileSystems"
-                && !GROUPS.contains(&&*rule.name)
-            {
-                reader.ignored(at, word.offset, &rule.name, "no group of system calls");
+            match rule.name.starts_with('@') {
+                true if of_files && !FILE_SYSTEM_GROUPS.contains(&&*rule.name) => {
+                    reader.ignored(at, word.offset, &rule.name, "no group of file systems");
+                }
+                false if of_files => {}
+                _ if of_files || is_call_or_group(&rule.name) => {}
+                true => reader.ignored(at, word.offset, &rule.name, "no group of system calls"),
+                false => reader.ignored(at, word.offset, &rule.name, "no system call"),
             }
             filter.rules.push(rule);
         }

@@ -3,7 +3,7 @@
 use super::within;
 use crate::spec::exec::ExecSpec;
 use crate::spec::exec::credentials::CredentialSpec;
-use crate::spec::exec::logging::{FACILITIES, LEVELS, LogSpec, log_field, syslog_number};
+use crate::spec::exec::logging::{FACILITIES, LEVELS, LogSpec, is_namespace, log_field, syslog_number};
 use crate::spec::exec::scheduling::{Affinity, CpuPolicy, IoClass, NumaMask, SchedulingSpec};
 use crate::spec::exec::streams::{Input, StreamSpec};
 use crate::spec::keyword::keyword;
@@ -11,7 +11,7 @@ use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::value::credential::{self, SetCredential, descriptor_name};
 use crate::spec::value::encoding::base64;
-use crate::spec::value::{kernel, nanoseconds};
+use crate::spec::value::{kernel, nanoseconds, number};
 use crate::syntax::words::{Escapes, unescape};
 
 /// Reads one directive into `spec`; `false` when it is none of this family.
@@ -63,24 +63,24 @@ fn scheduling_row(reader: &mut Reader<'_>, row: &Row<'_>, last: &Assigned<'_>, s
 
 /// A name, or the number of ioprio_set(2).
 fn io_class(text: &str) -> Result<IoClass, String> {
-    match text {
-        "0" => Ok(IoClass::None),
-        "1" => Ok(IoClass::Realtime),
-        "2" => Ok(IoClass::BestEffort),
-        "3" => Ok(IoClass::Idle),
+    match number::unsigned(text) {
+        Some(0) => Ok(IoClass::None),
+        Some(1) => Ok(IoClass::Realtime),
+        Some(2) => Ok(IoClass::BestEffort),
+        Some(3) => Ok(IoClass::Idle),
         _ => keyword(text).ok_or_else(|| format!("{text:?} is none of {}", IoClass::WORDS.join(", "))),
     }
 }
 
 /// A name, or the number of sched(7).
 fn cpu_policy(text: &str) -> Result<CpuPolicy, String> {
-    match text {
-        "0" => Ok(CpuPolicy::Other),
-        "1" => Ok(CpuPolicy::Fifo),
-        "2" => Ok(CpuPolicy::RoundRobin),
-        "3" => Ok(CpuPolicy::Batch),
-        "5" => Ok(CpuPolicy::Idle),
-        "7" => Ok(CpuPolicy::Ext),
+    match number::unsigned(text) {
+        Some(0) => Ok(CpuPolicy::Other),
+        Some(1) => Ok(CpuPolicy::Fifo),
+        Some(2) => Ok(CpuPolicy::RoundRobin),
+        Some(3) => Ok(CpuPolicy::Batch),
+        Some(5) => Ok(CpuPolicy::Idle),
+        Some(7) => Ok(CpuPolicy::Ext),
         _ => keyword(text).ok_or_else(|| format!("{text:?} is none of {}", CpuPolicy::WORDS.join(", "))),
     }
 }
@@ -112,8 +112,10 @@ fn coredump_filter(reader: &mut Reader<'_>, row: &Row<'_>) -> Option<u64> {
         ("default", _) => Ok(USUAL),
         ("all", _) => Ok(u64::MAX),
         (_, Some(bit)) => Ok(1 << bit),
-        (number, None) => u64::from_str_radix(number.strip_prefix("0x").unwrap_or(number), 16)
-            .map_err(|_| format!("{word:?} is no kind of mapping such as shared-huge, and no hexadecimal number")),
+        (number, None) => {
+            u64::from_str_radix(number.strip_prefix("0x").or(number.strip_prefix("0X")).unwrap_or(number), 16)
+                .map_err(|_| format!("{word:?} is no kind of mapping such as shared-huge, and no hexadecimal number"))
+        }
     };
     let all = reader.parsed(row.values, Escapes::Plain, bits);
     all.into_iter().reduce(|one, other| one | other)
@@ -197,8 +199,11 @@ fn log_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut LogSpec) -> bool {
         "LogFilterPatterns" => row.values.iter().for_each(|at| pattern(reader, at, spec)),
         "LogNamespace" => {
             let text = reader.text(last).unwrap_or_default();
-            let name = descriptor_name(&text).map(str::to_owned);
-            spec.namespace = reader.checked(last, name.map_err(|_| format!("{text:?} is no name of a log namespace")));
+            let fits = is_namespace(&text);
+            spec.namespace = reader.checked(
+                last,
+                fits.then(|| text.clone()).ok_or_else(|| format!("{text:?} is no name of a log namespace")),
+            );
         }
         "LogExtraFields" => spec.extra_fields = reader.parsed(row.values, Escapes::C, log_field),
         "SyslogFacility" => spec.facility = reader.checked(last, syslog_number(FACILITIES, 127, last.value())),

@@ -1,13 +1,14 @@
 //! What cgroups bound, weigh and count (systemd.resource-control(5)).
 
 use crate::spec::keyword::keyword;
+use crate::spec::listen::is_interface_name;
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::resources::{
     CgroupPlace, Controller, CpuResources, CpuWeight, Delegation, IoResources, MemoryResources, NetworkAccess,
     OomdPolicy, ResourceSpec,
 };
-use crate::spec::value::{self, address, amount, device};
+use crate::spec::value::{self, address, amount, device, number};
 use crate::syntax::words::Escapes;
 
 /// Reads one directive into `spec`; `false` when it is none of this family.
@@ -89,7 +90,8 @@ fn weight(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<u16> {
 }
 
 fn weight_of(text: &str) -> Result<u16, String> {
-    let weight = text.parse().ok().filter(|weight| (1..=10_000).contains(weight));
+    let weight = number::unsigned(text).and_then(|weight| u16::try_from(weight).ok());
+    let weight = weight.filter(|weight| (1..=10_000).contains(weight));
     weight.ok_or_else(|| format!("{text:?} is no weight from 1 to 10000"))
 }
 
@@ -125,8 +127,12 @@ fn per_device<T>(
 ) -> Vec<(String, T)> {
     let mut found: Vec<(String, T)> = Vec::new();
     for at in row.values {
-        let Some((path, rest)) = reader.checked(at, device::path_and_rest(at.value())) else { continue };
-        let Some(path) = reader.path(at, 0, path.trim_matches(['"', '\''])) else { continue };
+        let Some((path, rest)) = reader.first_word(at, Escapes::Plain) else { continue };
+        if rest.is_empty() {
+            reader.checked::<()>(at, Err(format!("{:?} is no path followed by a value", at.value())));
+            continue;
+        }
+        let Some(path) = reader.path(at, 0, &path.text) else { continue };
         let offset = at.value().len() - rest.len();
         let Some(value) = reader.checked_at(at, offset, parse(rest)) else { continue };
         found.retain(|(other, _)| *other != path);
@@ -154,7 +160,7 @@ fn network_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut NetworkAccess)
 
 fn prefixes(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<address::IpPrefix> {
     let mut found = Vec::new();
-    for prefix in reader.parsed(row.values, Escapes::Plain, address::ip_prefixes).into_iter().flatten() {
+    for prefix in reader.parsed(row.values, Escapes::Unquoted, address::ip_prefixes).into_iter().flatten() {
         if !found.contains(&prefix) {
             found.push(prefix);
         }
@@ -162,15 +168,8 @@ fn prefixes(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<address::IpPrefix> {
     found
 }
 
-/// A name of a network interface (systemd's `ifname_valid`).
 fn interface(text: &str) -> Result<(), String> {
-    let plain = text.chars().all(|c| c.is_ascii_graphic() && !":/%".contains(c));
-    let numeric = text.bytes().all(|b| b.is_ascii_digit());
-    let reserved = [".", "..", "all", "default"].contains(&text);
-    if plain && !numeric && !reserved && (1..16).contains(&text.len()) {
-        return Ok(());
-    }
-    Err(format!("{text:?} is no name of a network interface"))
+    if is_interface_name(text) { Ok(()) } else { Err(format!("{text:?} is no name of a network interface")) }
 }
 
 /// `SOURCE:FAMILY:TABLE:SET`
@@ -229,7 +228,7 @@ fn controllers(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Vec<Controller> {
 fn slice(text: &str) -> Result<String, String> {
     let stem = text.strip_suffix(".slice");
     let level =
-        |level: &str| !level.is_empty() && level.chars().all(|c| c.is_ascii_alphanumeric() || ":_.\\%@".contains(c));
+        |level: &str| !level.is_empty() && level.chars().all(|c| c.is_ascii_alphanumeric() || ":_.\\%".contains(c));
     match stem {
         Some("-") => Ok(text.to_owned()),
         Some(stem) if stem.split('-').all(level) && text.len() < 256 => Ok(text.to_owned()),
@@ -291,10 +290,9 @@ fn other_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ResourceSpec) ->
 }
 
 fn device_allow(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<device::DeviceAllow> {
-    let (name, rights) = at.value().split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((at.value(), ""));
-    let name = reader.expand(at, 0, name.trim_matches(['"', '\'']))?;
+    let (name, rights) = reader.first_word(at, Escapes::Plain)?;
+    let name = reader.expand(at, 0, &name.text)?;
     let name = if reader.is_open(&name) { name } else { reader.checked(at, device::device(&name))? };
-    let rights = rights.trim_start();
     reader.checked_at(at, at.value().len() - rights.len(), device::device_rights(name, rights))
 }
 

@@ -120,7 +120,7 @@ fn status_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ServiceSpec) ->
 
 fn exit_statuses(reader: &mut Reader<'_>, row: &Row<'_>) -> ExitStatusSet {
     let mut set = ExitStatusSet::default();
-    for (at, word) in reader.words(row.values, Escapes::Plain) {
+    for (at, word) in reader.words(row.values, Escapes::Unquoted) {
         match reader.checked_at(&at, word.offset, exit_or_signal(&word.text)) {
             Some(ExitOrSignal::Exit(code)) => {
                 set.codes.insert(code);

@@ -2,10 +2,12 @@
 
 use crate::ids::UnitKind;
 use crate::spec::command::commands;
-use crate::spec::listen::{is_interface, netlink, socket_address};
+use crate::spec::layers::suffix_of;
+use crate::spec::listen::{is_interface_name, netlink, socket_address};
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::socket::BindIpv6Only;
+use crate::spec::value::number;
 use crate::spec::{Listen, SocketAddress, SocketSpec, value};
 use crate::syntax::words::Escapes;
 use std::time::Duration;
@@ -121,14 +123,14 @@ fn activation_row(reader: &mut Reader<'_>, row: &Row<'_>, draft: &mut Draft) -> 
     match row.directive.key {
         "Service" => {
             draft.names_its_service = true;
-            spec.service = reader.started_unit(last).filter(|unit| {
-                let service = unit.kind() == UnitKind::Service;
-                if !service {
-                    let message = format!("Service=: {unit} is no service");
-                    reader.error("bad-value", last.place(0), message, "a socket starts a service");
-                }
-                service
-            });
+            let template = last.value().contains("@.");
+            let other = suffix_of(last.value()).is_some_and(|suffix| suffix != "service");
+            if template || other {
+                let problem = if template { "is a template" } else { "is no service" };
+                reader.checked::<()>(last, Err(format!("{} {problem}; a socket starts a service", last.value())));
+                return true;
+            }
+            spec.service = reader.started_unit(last).filter(|unit| unit.kind() == UnitKind::Service);
         }
         "FileDescriptorName" => spec.file_descriptor_name = descriptor_name(reader, last).unwrap_or_default(),
         "MaxConnections" => spec.max_connections = reader.integer(last, kind).unwrap_or(spec.max_connections),
@@ -185,7 +187,7 @@ fn switch_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut SocketSpec) -> 
 fn option_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut SocketSpec) -> bool {
     let Some(last) = row.values.last() else { return true };
     let (options, kind) = (&mut spec.options, row.directive.kind);
-    let bytes = |reader: &mut Reader<'_>| reader.checked(last, value::size(last.value())).flatten();
+    let bytes = |reader: &mut Reader<'_>| reader.checked(last, value::bytes(last.value()));
     match row.directive.key {
         "Backlog" => options.backlog = reader.integer(last, kind),
         "BindIPv6Only" => options.bind_ipv6_only = bind_ipv6_only(reader, row, last),
@@ -200,6 +202,10 @@ fn option_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut SocketSpec) -> 
         "ReceiveBuffer" => options.receive_buffer = bytes(reader),
         "SendBuffer" => options.send_buffer = bytes(reader),
         "PipeSize" => options.pipe_size = bytes(reader),
+        // No specifiers are filled in here.
+        "TCPCongestion" => last.value().clone_into(&mut options.tcp_congestion),
+        "MessageQueueMaxMessages" => options.message_queue_max_messages = reader.integer(last, kind),
+        "MessageQueueMessageSize" => options.message_queue_message_size = reader.integer(last, kind),
         "IPTOS" => type_of_service(reader, last),
         _ => return false,
     }
@@ -223,7 +229,7 @@ fn device(reader: &mut Reader<'_>, at: &Assigned<'_>) -> String {
     let name = at.value();
     match name {
         "*" => String::new(),
-        _ if is_interface(name) && name.len() < 16 => name.to_owned(),
+        _ if is_interface_name(name) => name.to_owned(),
         _ => {
             let wrong: Result<String, _> = Err(format!("{name:?} is no name of a network interface"));
             reader.checked(at, wrong).unwrap_or_default()
@@ -233,7 +239,8 @@ fn device(reader: &mut Reader<'_>, at: &Assigned<'_>) -> String {
 
 fn type_of_service(reader: &mut Reader<'_>, at: &Assigned<'_>) {
     let known = ["low-delay", "throughput", "reliability", "low-cost"].contains(&at.value());
-    if !known && at.value().parse::<u8>().is_err() {
+    let number = number::unsigned(at.value()).is_some_and(|number| u8::try_from(number).is_ok());
+    if !known && !number {
         let wrong: Result<(), _> = Err(format!(
             "{:?} is none of low-delay, throughput, reliability, low-cost, and no number from 0 to 255",
             at.value()

@@ -13,7 +13,7 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec) -
     match row.directive.key {
         "Description" => spec.description = reader.text(last).unwrap_or_default(),
         "Documentation" => {
-            spec.documentation = reader.words(values, Escapes::Keep).into_iter().map(|(_, word)| word.text).collect();
+            spec.documentation = reader.parsed(values, Escapes::Keep, documentation);
         }
         "Requires" => spec.requires = reader.units(values),
         "Requisite" => spec.requisite = reader.units(values),
@@ -41,6 +41,14 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec) -
         _ => return within(&mut spec.details, |details| details::unit_row(reader, row, details)),
     }
     true
+}
+
+/// An address, or a page of the manual (systemd's `documentation_url_is_valid`).
+fn documentation(word: &str) -> Result<String, String> {
+    const SCHEMES: [&str; 5] = ["http://", "https://", "file:/", "info:", "man:"];
+    let known = SCHEMES.iter().find_map(|scheme| word.strip_prefix(scheme)).is_some_and(|rest| !rest.is_empty());
+    let known = known && !word.chars().any(char::is_control);
+    known.then(|| word.to_owned()).ok_or_else(|| format!("{word:?} begins with none of {}", SCHEMES.join(", ")))
 }
 
 /// A further name is of the same kind, and an instance's or a plain one's as the unit's own (systemd.unit(5)).

@@ -1,6 +1,7 @@
 //! Addresses a unit may talk to and sockets it may bind (systemd.resource-control(5): `IPAddressAllow=`,
 //! `SocketBindAllow=`).
 
+use super::number::unsigned;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address and how many of its leading bits count.
@@ -62,7 +63,10 @@ fn prefix(word: &str) -> Result<IpPrefix, String> {
     let (address, bits) = word.split_once('/').map_or((word, None), |(address, bits)| (address, Some(bits)));
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map_or(Some(most), |bits| bits.parse().ok()).filter(|bits| *bits <= most).ok_or_else(wrong)?;
+    let bits = bits
+        .map_or(Some(most), |bits| unsigned(bits).and_then(|bits| u8::try_from(bits).ok()))
+        .filter(|bits| *bits <= most)
+        .ok_or_else(wrong)?;
     Ok(IpPrefix::new(address, bits))
 }
 
@@ -124,7 +128,8 @@ pub fn socket_bind(text: &str) -> Result<SocketBind, String> {
 
 fn ports(text: &str) -> Option<(u16, u16)> {
     let (low, high) = text.split_once('-').unwrap_or((text, text));
-    let (low, high) = (low.parse().ok()?, high.parse().ok()?);
+    let port = |text| unsigned(text).and_then(|port| u16::try_from(port).ok());
+    let (low, high) = (port(low)?, port(high)?);
     (0 < low && low <= high).then_some((low, high))
 }
 

@@ -1,5 +1,6 @@
 //! How much of something a unit may have: an absolute number, a share of what the host has, or no limit.
 
+use super::number::unsigned;
 use super::{percentage, size};
 
 /// A limit of memory (bytes) or tasks.
@@ -39,7 +40,7 @@ pub fn tasks(text: &str) -> Result<Amount, String> {
     if let Some(share) = share(text)? {
         return Ok(share);
     }
-    let count = text.parse().ok().filter(|count| (1..u64::MAX).contains(count));
+    let count = unsigned(text).filter(|count| (1..u64::MAX).contains(count));
     count.map(Amount::Number).ok_or_else(|| format!("{text:?} is no number from 1, percentage, or infinity"))
 }
 

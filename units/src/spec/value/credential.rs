@@ -1,6 +1,7 @@
 //! Credentials (systemd.exec(5), "Credentials") and files opened for a unit (`OpenFile=`).
 
 use super::absolute_path;
+use crate::syntax::specifier::begins_with_path;
 
 /// One `LoadCredential=`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,11 +56,15 @@ pub fn descriptor_name(text: &str) -> Result<&str, String> {
 /// # Errors
 /// A name or source that is none.
 pub fn loaded(text: &str, encrypted: bool) -> Result<LoadedCredential, String> {
-    let (name, source) = text.split_once(':').unwrap_or((text, ""));
+    // A backslash makes a colon a part of the name, which cannot have one.
+    let (name, source) = match text.split_once(':') {
+        Some((name, _)) if name.ends_with('\\') => (text, ""),
+        halves => halves.unwrap_or((text, "")),
+    };
     let name = descriptor_name(name)?;
     let source = match source {
         "" => name.to_owned(),
-        open if open.starts_with('%') => open.to_owned(),
+        open if begins_with_path(open) => open.to_owned(),
         path if path.starts_with('/') => absolute_path(path)?,
         other => descriptor_name(other)?.to_owned(),
     };

@@ -35,20 +35,10 @@ pub fn device(text: &str) -> Result<String, String> {
         return if fits { Ok(text.to_owned()) } else { Err(format!("{text:?} is no group of devices")) };
     }
     let path = super::absolute_path(text)?;
-    if path.starts_with("/dev/") || path.starts_with("/run/systemd/inaccessible/") {
+    if path == "/dev" || path.starts_with("/dev/") || path.starts_with("/run/systemd/inaccessible/") {
         return Ok(path);
     }
     Err(format!("{text:?} is neither a path below /dev nor block-NAME or char-NAME"))
-}
-
-/// A path with a setting of its own, `/dev/sda 10M`: both halves as written.
-///
-/// # Errors
-/// One of them is missing.
-pub fn path_and_rest(text: &str) -> Result<(&str, &str), String> {
-    let halves = text.split_once(|c: char| c.is_ascii_whitespace());
-    let halves = halves.map(|(path, rest)| (path, rest.trim_start()));
-    halves.filter(|(_, rest)| !rest.is_empty()).ok_or_else(|| format!("{text:?} is no path followed by a value"))
 }
 
 #[cfg(test)]
@@ -66,7 +56,5 @@ mod tests {
         assert_eq!((allowed.read, allowed.write, allowed.make_node), (true, true, false));
         assert!(device_rights("/dev/null".to_owned(), "").unwrap().make_node);
         assert!(device_rights("/dev/null".to_owned(), "rx").is_err());
-        assert_eq!(path_and_rest("/dev/sda  10M"), Ok(("/dev/sda", "10M")));
-        assert!(path_and_rest("/dev/sda").is_err());
     }
 }

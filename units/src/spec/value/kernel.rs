@@ -74,7 +74,7 @@ pub const ARCHITECTURES: &[&str] = &[
     "tilegx",
 ];
 
-/// Whether `word` is an address family, `AF_INET` (address_families(7)).
+/// Whether `word` is an address family, `AF_INET`, in any case (address_families(7)).
 #[must_use]
 pub fn is_address_family(word: &str) -> bool {
     const NAMES: &[&str] = &[
@@ -127,7 +127,8 @@ pub fn is_address_family(word: &str) -> bool {
         "X25",
         "XDP",
     ];
-    word.strip_prefix("AF_").is_some_and(|name| NAMES.contains(&name))
+    let name = word.get(..3).filter(|start| start.eq_ignore_ascii_case("AF_")).map(|_| &word[3..]);
+    name.is_some_and(|name| NAMES.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
 keywords! {

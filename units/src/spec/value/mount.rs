@@ -3,6 +3,8 @@
 
 use super::absolute_path;
 use crate::spec::keyword::{keyword, keywords};
+use crate::syntax::specifier::begins_with_path;
+use crate::syntax::words::unescape;
 use std::collections::BTreeSet;
 
 /// A path of `ReadWritePaths=` and its relatives.
@@ -167,6 +169,29 @@ fn parts(word: &str) -> Vec<String> {
     found
 }
 
+/// As [`parts`], for words whose other backslashes begin C escapes.
+///
+/// # Errors
+/// A backslash that begins no escape, and escapes that give no UTF-8.
+pub(crate) fn escaped_parts(word: &str) -> Result<Vec<String>, String> {
+    let mut raw = vec![String::new()];
+    let mut chars = word.chars();
+    while let Some(c) = chars.next() {
+        let last = raw.last_mut().expect("it is never empty");
+        match (c, chars.clone().next()) {
+            (':', _) => raw.push(String::new()),
+            ('\\', Some(':')) => last.extend(chars.next()),
+            ('\\', Some(_)) => last.extend(['\\'].into_iter().chain(chars.next())),
+            (other, _) => last.push(other),
+        }
+    }
+    let part = |part: String| {
+        let bytes = unescape(&part, false).map_err(|error| format!("in {part:?} {}", error.message))?;
+        String::from_utf8(bytes).map_err(|_| format!("the escapes of {part:?} give no UTF-8"))
+    };
+    raw.into_iter().map(part).collect()
+}
+
 /// `[-][+]PATH`
 ///
 /// # Errors
@@ -181,7 +206,7 @@ pub fn path_rule(word: &str) -> Result<PathRule, String> {
 
 /// A path the host may begin: `%t/x` is left as it is.
 fn absolute(text: &str) -> Result<String, String> {
-    if text.starts_with('%') { Ok(text.to_owned()) } else { absolute_path(text) }
+    if begins_with_path(text) { Ok(text.to_owned()) } else { absolute_path(text) }
 }
 
 /// `[-]SOURCE[:DESTINATION[:OPTIONS]]`

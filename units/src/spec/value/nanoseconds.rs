@@ -1,7 +1,7 @@
 //! Time spans in nanoseconds (systemd's `parse_nsec`).
 
 use super::span::TIME_UNITS;
-use super::{number, scaled};
+use super::{decimal, scaled};
 
 /// A time span whose numbers without a unit are nanoseconds; `infinity` is `None`.
 ///
@@ -15,10 +15,12 @@ pub fn nanoseconds(text: &str) -> Result<Option<u64>, String> {
     let mut rest = text.trim_start();
     let mut total: u64 = 0;
     loop {
-        let (whole, fraction, behind) = number(rest).ok_or_else(wrong)?;
+        let (whole, fraction, behind) = decimal(rest).ok_or_else(wrong)?;
         let behind = behind.trim_start();
         let (factor, tail) = unit(behind).ok_or_else(wrong)?;
-        let part = whole.checked_mul(factor).and_then(|part| part.checked_add(scaled(fraction, factor)));
+        // As in systemd, the last whole number that would fit is too long already.
+        let part = if whole >= u64::MAX / factor { None } else { whole.checked_mul(factor) }
+            .and_then(|part| part.checked_add(scaled(fraction, factor)));
         total = part.and_then(|part| total.checked_add(part)).ok_or_else(|| format!("{text:?} is too long"))?;
         rest = tail.trim_start();
         if rest.is_empty() {

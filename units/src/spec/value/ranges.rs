@@ -1,5 +1,7 @@
 //! Sets of numbers, `0-3 8,10` (CPUs, NUMA nodes; systemd's `parse_cpu_set`).
 
+use super::number::unsigned;
+
 /// Largest set systemd takes.
 const MAX: u32 = 8192;
 
@@ -45,7 +47,7 @@ pub fn ranges(text: &str) -> Result<Ranges, String> {
 
 fn range(word: &str) -> Result<(u32, u32), String> {
     let wrong = || format!("{word:?} is neither a number nor a range such as 0-3");
-    let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
+    let number = |text: &str| unsigned(text).and_then(|number| u32::try_from(number).ok()).ok_or_else(wrong);
     let (low, high) = match word.split_once('-') {
         Some((low, high)) => (number(low)?, number(high)?),
         None => (number(word)?, number(word)?),
@@ -66,7 +68,7 @@ mod tests {
         assert_eq!(ranges("8,0-3 2-5,10").unwrap().as_slice(), [(0, 5), (8, 8), (10, 10)]);
         assert_eq!(ranges("1 2 3").unwrap().as_slice(), [(1, 3)]);
         assert!(ranges("").unwrap().as_slice().is_empty());
-        for text in ["a", "3-1", "1-", "-1", "8192", "0x1", "1-2-3"] {
+        for text in ["a", "3-1", "1-", "-1", "8192", "08", "1-2-3"] {
             assert!(ranges(text).is_err(), "{text:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! Time spans (systemd.time(7), "Parsing Time Spans").
 
-use super::number;
+use super::decimal;
 use crate::syntax::WHITESPACE;
 use std::time::Duration;
 
@@ -90,9 +90,9 @@ fn no_unit_of_time(rest: &str) -> String {
 /// The number of a time span, perhaps with a plus sign: its whole part, the digits behind its dot, and the rest.
 fn span_number(text: &str) -> Option<(u64, &str, &str)> {
     match text.strip_prefix('+') {
-        Some(unsigned) if unsigned.starts_with(|c: char| c.is_ascii_digit()) => number(unsigned),
+        Some(unsigned) if unsigned.starts_with(|c: char| c.is_ascii_digit()) => decimal(unsigned),
         Some(_) => None,
-        None => number(text),
+        None => decimal(text),
     }
     // Whole parts are those of systemd's signed numbers.
     .filter(|(whole, ..)| i64::try_from(*whole).is_ok())
