@@ -7,6 +7,7 @@
 mod calendar;
 mod escape;
 mod span;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::process::Command;
