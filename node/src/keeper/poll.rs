@@ -12,6 +12,7 @@ use rustix::event::{Timespec, epoll};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Signals,
+    Bell,
     Listener,
     Notify,
     Groups,
@@ -32,6 +33,7 @@ impl Source {
             Self::Connection(number) => (4, number),
             Self::Pipe(number) => (5, number),
             Self::Adopted(number) => (6, number),
+            Self::Bell => (7, 0),
         };
         (tag << TAG) | number
     }
@@ -45,6 +47,7 @@ impl Source {
             3 => Self::Groups,
             4 => Self::Connection(number),
             5 => Self::Pipe(number),
+            7 => Self::Bell,
             _ => Self::Adopted(number),
         }
     }
@@ -121,9 +124,14 @@ mod tests {
 
     #[test]
     fn sources_survive_the_kernel() {
-        for source in
-            [Source::Signals, Source::Notify, Source::Connection(1), Source::Pipe(7), Source::Adopted(1 << 50)]
-        {
+        for source in [
+            Source::Signals,
+            Source::Bell,
+            Source::Notify,
+            Source::Connection(1),
+            Source::Pipe(7),
+            Source::Adopted(1 << 50),
+        ] {
             assert_eq!(Source::decode(source.encode()), source);
         }
     }

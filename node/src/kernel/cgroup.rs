@@ -60,6 +60,12 @@ impl Tree {
         &self.root
     }
 
+    /// Its path as `/proc/PID/cgroup` shows it.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// The group of a unit, which need not be there.
     #[must_use]
     pub fn unit(&self, unit: &str) -> Group {
