@@ -6,13 +6,14 @@
 //! ```text
 //! SIGCHLD        -> reap: write the end into the shared table, ring the supervisor
 //! its bell       <- the supervisor: "reap now"
+//! its store      <- the supervisor: copies of units' pipes, for the next supervisor
 //! SIGTERM        -> the table says "leave", ring the supervisor, which stops the units and ends; then this ends
 //! ```
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use super::bell::Bell;
 use super::poll::{Poll, Source};
 use super::role::Role;
 use super::shared::{self, Descriptors, Leave, NodeProcess, Reaping, Shared};
+use super::store::{self, Store};
 use super::{KeeperError, control, leftover, lock, notify};
 use crate::kernel::limits::{self, Pair};
 use crate::kernel::wait::{self, Ended};
@@ -61,6 +63,9 @@ struct Guard {
     supervisor_bell: Bell,
     control: UnixListener,
     notify: UnixDatagram,
+    /// The supervisor's end of the channel to the store.
+    depositor: OwnedFd,
+    store: Store,
     own_binary: OwnedFd,
     supervisor: Role,
     agent: Role,
@@ -109,7 +114,10 @@ impl Guard {
         shared.header().set_open_files(open_files);
         let bell = || Bell::new().map_err(KeeperError::system("make an eventfd"));
         let (control, notify) = (config.runtime.join("control.sock"), config.runtime.join("notify.sock"));
+        let (depositor, theirs) = store::channel().map_err(KeeperError::system("make a socket pair"))?;
         let guard = Self {
+            depositor,
+            store: Store::new(theirs),
             signals: signals::receive().map_err(KeeperError::system("receive signals"))?,
             poll: Poll::new().map_err(KeeperError::system("make an epoll"))?,
             bell: bell()?,
@@ -128,6 +136,7 @@ impl Guard {
         let watch = |result: io::Result<()>| result.map_err(KeeperError::system("watch a descriptor"));
         watch(guard.poll.add(&guard.signals, Source::Signals))?;
         watch(guard.poll.add(&guard.bell, Source::Bell))?;
+        watch(guard.poll.add(&guard.store, Source::Store))?;
         guard.shared.header().set_descriptors(guard.descriptors());
         Ok(guard)
     }
@@ -138,6 +147,7 @@ impl Guard {
             guard_bell: self.bell.as_fd().as_raw_fd(),
             control: self.control.as_raw_fd(),
             notify: self.notify.as_raw_fd(),
+            depositor: self.depositor.as_raw_fd(),
         }
     }
 
@@ -151,6 +161,9 @@ impl Guard {
         if sources.contains(&Source::Bell) {
             self.bell.hear();
         }
+        if sources.contains(&Source::Store) {
+            self.store.receive(&self.shared);
+        }
         self.reap_when_looked();
         Ok(())
     }
@@ -158,17 +171,14 @@ impl Guard {
     fn start_what_is_due(&mut self) {
         let (node, header) = (&self.config.node, self.shared.header());
         if self.supervisor.is_due() {
-            let keep = self.descriptors_of_supervisor();
+            // What an earlier one has sent is in the table before the next one reads it.
+            self.store.receive(&self.shared);
+            let keep = self.descriptors().numbers().into_iter().chain(self.store.numbers()).collect();
             self.supervisor.start(node, self.own_binary.as_fd(), keep, header);
         }
         if self.agent.is_due() {
             self.agent.start(node, self.own_binary.as_fd(), Vec::new(), header);
         }
-    }
-
-    fn descriptors_of_supervisor(&self) -> Vec<RawFd> {
-        let Descriptors { supervisor_bell, guard_bell, control, notify } = self.descriptors();
-        vec![supervisor_bell, guard_bell, control, notify]
     }
 
     /// Nothing wakes an idle guard: a timeout exists only while something waits for its start or children to be reaped.

@@ -41,6 +41,8 @@ pub(crate) struct Unit {
     pub(crate) populated: bool,
     /// Watch of its `cgroup.events`.
     pub(crate) watch: Option<i32>,
+    /// Its group was killed as a whole since it was made, or may have been.
+    pub(crate) killed: bool,
     /// Invocations it was started with: how its stray processes are recognised where there are no cgroups.
     pub(crate) invocations: BTreeSet<String>,
     /// The latest of them.
@@ -52,6 +54,23 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
+    /// A process of this invocation was started.
+    pub(crate) fn had(&mut self, invocation_id: &str) {
+        self.populated = true;
+        self.released = false;
+        if !invocation_id.is_empty() {
+            self.invocations.insert(invocation_id.to_owned());
+            self.invocation = invocation_id.to_owned();
+        }
+    }
+
+    /// Its last process is gone.
+    pub(crate) fn emptied(&mut self) {
+        self.populated = false;
+        self.invocations.clear();
+        self.strays.clear();
+    }
+
     pub(crate) fn process(&self, part: Part) -> Option<&Tracked> {
         self.processes.iter().find(|process| process.part == part)
     }
@@ -81,12 +100,7 @@ impl Held {
         self.owners.insert(process.pid, unit.to_owned());
         let entry = self.unit(unit);
         entry.strays.remove(&process.pid);
-        entry.populated = true;
-        entry.released = false;
-        if !process.invocation_id.is_empty() {
-            entry.invocations.insert(process.invocation_id.clone());
-            entry.invocation.clone_from(&process.invocation_id);
-        }
+        entry.had(&process.invocation_id);
         entry.processes.push(process);
     }
 

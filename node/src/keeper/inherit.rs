@@ -9,6 +9,7 @@ use rustix::io::FdFlags;
 use super::KeeperError;
 use super::bell::Bell;
 use super::shared::{self, Descriptors, Shared};
+use super::store::Depositor;
 
 /// Everything this process was given.
 pub(crate) struct Inherited {
@@ -19,6 +20,7 @@ pub(crate) struct Inherited {
     pub(crate) guard_bell: Bell,
     pub(crate) control: OwnedFd,
     pub(crate) notify: OwnedFd,
+    pub(crate) depositor: Depositor,
 }
 
 impl Inherited {
@@ -32,7 +34,7 @@ impl Inherited {
         else {
             return Err(KeeperError::NotStartedByGuard { table: path });
         };
-        let Descriptors { supervisor_bell, guard_bell, control, notify } = shared.header().descriptors();
+        let Descriptors { supervisor_bell, guard_bell, control, notify, depositor } = shared.header().descriptors();
         let given = |number| given(number).map_err(KeeperError::system("take a descriptor that the guard gave"));
         Ok(Self {
             guard: parent,
@@ -40,13 +42,14 @@ impl Inherited {
             guard_bell: Bell::given(given(guard_bell)?),
             control: given(control)?,
             notify: given(notify)?,
+            depositor: Depositor::given(given(depositor)?),
             shared,
         })
     }
 }
 
-/// Takes a descriptor, and marks it as not to be passed on.
-fn given(number: RawFd) -> io::Result<OwnedFd> {
+/// Takes a descriptor that the table names, and marks it as not to be passed on. Once for each.
+pub(crate) fn given(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: asks for flags of a number.
     if number < 3 || unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
         return Err(io::Error::from_raw_os_error(libc::EBADF));

@@ -36,6 +36,15 @@ impl Sink {
     }
 }
 
+impl Sink {
+    fn reader(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Null => None,
+            Self::Captured { reader, .. } => Some(reader.as_fd()),
+        }
+    }
+}
+
 impl Supervisor {
     /// Starts a process of a unit. It is in the shared table before it is there.
     pub(crate) fn spawn(&mut self, spawn: &Spawn, asked: Asked) -> Result<Spawned, Failure> {
@@ -57,6 +66,11 @@ impl Supervisor {
         }
         let facts = Facts { unit: spawn.unit.clone(), part, invocation_id: spawn.invocation_id.clone(), asked };
         let place = self.shared.take(&facts).map_err(|error| failure("table of processes", 0, &error))?;
+        // Before there is anybody to write: from here on the pipes outlive this process.
+        if let Err(error) = self.depositor.keep(place, [stdout.reader(), stderr.reader()]) {
+            self.give_up(place);
+            return Err(failure("pipes to the guard", EXIT_STDOUT, &error));
+        }
         let started = start(&Command {
             program,
             argv,
@@ -65,19 +79,20 @@ impl Supervisor {
                 spawn,
                 pid: self.shared.pid_place(place),
                 stdio: [self.null.as_fd(), stdout.descriptor(&self.null), stderr.descriptor(&self.null)],
-                cgroup: group.as_ref().zip(folder.as_ref()),
+                cgroup: group.as_ref(),
+                folder: folder.as_ref(),
                 open_files: self.open_files,
             }),
         });
         let running = match started {
             Ok(running) => running,
             Err(failure) => {
-                self.shared.free(place); // nobody is told about a process that never was
+                self.give_up(place); // nobody is told about a process that never was
                 return Err(failure);
             }
         };
-        self.capture(&unit, spawn, Stream::Stdout, stdout);
-        self.capture(&unit, spawn, Stream::Stderr, stderr);
+        self.capture(place, &unit, spawn, Stream::Stdout, stdout);
+        self.capture(place, &unit, spawn, Stream::Stderr, stderr);
         self.write_down(place, facts, &running);
         Ok(Spawned { pid: running.pid, start_time: running.start_time, unenforced: running.unenforced })
     }
@@ -90,17 +105,39 @@ impl Supervisor {
         self.held.track(&unit, Tracked { pid, start_time, part, invocation_id, place, handle: None });
     }
 
-    /// The open folder of the unit's group, which is made and watched if it is new.
+    /// There is nothing (more) to know of this use of a slot.
+    pub(crate) fn give_up(&self, place: Use) {
+        self.depositor.drop(place);
+        self.shared.free(place);
+    }
+
+    /// The same, if the end was told and no pipe is open any more.
+    pub(crate) fn free_if_done(&self, place: Use) {
+        if self.shared.is_told(place) && !self.output.has(place) {
+            self.give_up(place);
+        }
+    }
+
+    /// The open folder of the unit's group, which is made and watched if it is new. `None`: there are no groups, or a
+    /// process has to enter it by itself.
+    ///
+    /// Linux (seen in 6.18) kills whatever is cloned straight into a group that was ever killed as a whole, so such a group
+    /// is made anew once it is empty.
     fn group_folder(&mut self, name: &str) -> Result<Option<File>, Failure> {
         let Some(tree) = &self.cgroups else { return Ok(None) };
         let group = tree.unit(name);
         let failed = |error: &io::Error| failure(format!("cgroup of {name}"), EXIT_CGROUP, error);
-        let folder = group.make().map_err(|error| failed(&error))?;
-        if self.held.unit(name).watch.is_none() {
-            let watch = self.groups.add_watch(&group.events_file(), AddWatchFlags::IN_MODIFY);
-            self.held.unit(name).watch = Some(watch.map_err(|error| failed(&error.into()))?.as_raw());
+        let unit = self.held.unit(name);
+        // One that this supervisor did not make may have been killed, too.
+        if (unit.killed || unit.watch.is_none()) && group.remove().is_ok() {
+            (unit.killed, unit.watch) = (false, None);
         }
-        Ok(Some(folder))
+        let folder = group.make().map_err(|error| failed(&error))?;
+        if unit.watch.is_none() {
+            let watch = self.groups.add_watch(&group.events_file(), AddWatchFlags::IN_MODIFY);
+            unit.watch = Some(watch.map_err(|error| failed(&error.into()))?.as_raw());
+        }
+        Ok((!unit.killed).then_some(folder))
     }
 
     /// Removes the unit's empty group. One that is not empty stays.
@@ -113,9 +150,9 @@ impl Supervisor {
         }
     }
 
-    fn capture(&mut self, unit: &UnitName, spawn: &Spawn, stream: Stream, sink: Sink) {
+    fn capture(&mut self, place: Use, unit: &UnitName, spawn: &Spawn, stream: Stream, sink: Sink) {
         let Sink::Captured { reader, .. } = sink else { return };
-        if let Err(error) = self.output.add(&self.poll, unit, stream, &spawn.invocation_id, reader) {
+        if let Err(error) = self.output.add(&self.poll, place, unit, stream, &spawn.invocation_id, reader) {
             tracing::error!(unit = %unit, %error, "output cannot be read");
         }
     }

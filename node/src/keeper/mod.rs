@@ -12,13 +12,15 @@
 //!        --sd_notify: notify.sock-->  notify -> Notified          supervisor
 //!                                     inotify on cgroup.events -> Emptied
 //! ```
-//! Files: [`guard`] and [`role`] are the guard; [`shared`] the table, [`bell`] and [`inherit`] what both share.
+//! Files: [`guard`] and [`role`] are the guard; [`shared`] the table, [`store`] the copies of pipes, [`bell`] and [`inherit`]
+//! what both share.
 //! [`supervisor`] is its loop, [`requests`] what it does on demand, [`launch`] a Spawn; [`held`] what is held, [`events`]
 //! what is to be told, [`reap`] what becomes an event, [`members`] who belongs to a unit where there are no cgroups,
-//! [`leftover`] ends what nobody supervises. See docs/design/supervision.md.
+//! [`diary`] and [`restore`] what survives a killed supervisor, [`leftover`] ends what nobody supervises. See docs/design/supervision.md.
 
 mod bell;
 mod control;
+mod diary;
 mod events;
 pub(crate) mod frame;
 mod guard;
@@ -33,9 +35,11 @@ mod output;
 mod poll;
 mod reap;
 mod requests;
+mod restore;
 mod role;
 mod shared;
 pub(crate) mod socket;
+mod store;
 mod supervisor;
 
 use std::fs;
@@ -110,6 +114,9 @@ pub enum KeeperError {
         /// The table that was looked at.
         table: PathBuf,
     },
+    /// Whoever has started this supervisor is not there any more.
+    #[error("the guard is gone")]
+    GuardGone,
     /// The spool cannot be opened.
     #[error("open the log spool")]
     Spool(#[from] SpoolError),

@@ -74,25 +74,30 @@ impl Notify {
         }
     }
 
-    /// The next message that is there. Descriptors that come with it are closed: for BARRIER=1 that is the answer, and
-    /// none are stored.
+    /// The next message that is there. It stays there until [`Notify::consume`], so that it is not lost with this process.
     pub(crate) fn next(&self) -> Option<Message> {
         loop {
-            match self.receive() {
+            match self.receive(MsgFlags::MSG_PEEK) {
                 Ok(Some(message)) => return Some(message),
-                Ok(None) => {}
+                Ok(None) => self.consume(),
                 Err(nix::errno::Errno::EINTR) => {}
                 Err(_) => return None,
             }
         }
     }
 
+    /// Takes the first message away. Descriptors that come with it are closed: for BARRIER=1 that is the answer, and none
+    /// are stored.
+    pub(crate) fn consume(&self) {
+        while let Err(nix::errno::Errno::EINTR) = self.receive(MsgFlags::empty()) {}
+    }
+
     /// `None`: a message that counts for nothing.
-    fn receive(&self) -> nix::Result<Option<Message>> {
+    fn receive(&self, how: MsgFlags) -> nix::Result<Option<Message>> {
         let mut buffer = [0; LONGEST];
         let mut control = nix::cmsg_space!(UnixCredentials, [std::os::fd::RawFd; DESCRIPTORS]);
         let mut parts = [IoSliceMut::new(&mut buffer)];
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC | how;
         let received = recvmsg::<UnixAddr>(self.socket.as_fd().as_raw_fd(), &mut parts, Some(&mut control), flags)?;
         let mut sender = None;
         for part in received.cmsgs()? {

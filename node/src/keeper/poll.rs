@@ -13,6 +13,9 @@ use rustix::event::{Timespec, epoll};
 pub(crate) enum Source {
     Signals,
     Bell,
+    Store,
+    /// The guard's end of the channel to it: it only ever says that the guard is gone.
+    Guard,
     Listener,
     Notify,
     Groups,
@@ -34,6 +37,8 @@ impl Source {
             Self::Pipe(number) => (5, number),
             Self::Adopted(number) => (6, number),
             Self::Bell => (7, 0),
+            Self::Store => (8, 0),
+            Self::Guard => (9, 0),
         };
         (tag << TAG) | number
     }
@@ -48,6 +53,8 @@ impl Source {
             4 => Self::Connection(number),
             5 => Self::Pipe(number),
             7 => Self::Bell,
+            8 => Self::Store,
+            9 => Self::Guard,
             _ => Self::Adopted(number),
         }
     }
@@ -94,6 +101,12 @@ impl Poll {
     pub(crate) fn change(&self, descriptor: impl AsFd, source: Source, interest: Interest) -> io::Result<()> {
         let data = epoll::EventData::new_u64(source.encode());
         Ok(epoll::modify(&self.epoll, descriptor, data, interest.flags())?)
+    }
+
+    /// Watches for nothing but the end of the other side.
+    pub(crate) fn add_end(&self, descriptor: impl AsFd, source: Source) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(source.encode());
+        Ok(epoll::add(&self.epoll, descriptor, data, epoll::EventFlags::empty())?)
     }
 
     /// Before a descriptor is closed: a child between fork and exec has a copy, which would keep it watched.

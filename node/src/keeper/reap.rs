@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
-use fleet_proto::control::{Emptied, Exited, Notified, event};
+use fleet_proto::control::{DiaryEvent, Emptied, Exited, Notified, diary_entry, event};
 
 use super::held::Tracked;
 use super::members::{self, Marks};
@@ -48,7 +48,9 @@ impl Supervisor {
             None => Exited { unknown: true, ..exited(&process) },
         };
         self.tell_end(&unit, process, exited);
-        self.shared.free(place);
+        // After the event is written down, with the use of this slot: so it is told once, whoever tells it.
+        self.shared.told(place);
+        self.free_if_done(place);
     }
 
     /// An adopted process that is another one's child is over. If it became this one's child meanwhile, it is told when
@@ -72,7 +74,14 @@ impl Supervisor {
         }
         // What it wrote is in the log before anybody hears of its end.
         self.output.drain(&self.poll, unit);
-        self.events.push(unit, event::Event::Exited(exited));
+        self.push(unit, event::Event::Exited(exited), process.place.serial);
+    }
+
+    /// Has the agent told something, also by the next supervisor.
+    fn push(&mut self, unit: &str, event: event::Event, serial: u64) {
+        if let Some(event) = self.events.push(unit, event).cloned() {
+            self.note(diary_entry::Entry::Event(DiaryEvent { event: Some(event), serial }));
+        }
     }
 
     /// Some unit's group became empty, or not.
@@ -118,19 +127,16 @@ impl Supervisor {
             Some(_) => {}
             None => {
                 let left = self.members(name, all);
-                let unit = self.held.unit(name);
-                unit.strays = left;
-                if !unit.strays.is_empty() {
-                    return;
+                if !left.is_empty() {
+                    return self.set_strays(name, left);
                 }
             }
         }
         self.output.drain(&self.poll, name);
         let unit = self.held.unit(name);
-        unit.populated = false;
-        unit.invocations.clear();
+        unit.emptied();
         let released = unit.released;
-        self.events.push(name, event::Event::Emptied(Emptied {}));
+        self.push(name, event::Event::Emptied(Emptied {}), 0);
         if released {
             self.forget_group(name);
             self.held.drop_unused(name);
@@ -152,7 +158,8 @@ impl Supervisor {
             let tracked: Vec<u32> = self.held.unit(name).processes.iter().map(|process| process.pid).collect();
             let mut found = self.members(name, &all);
             found.retain(|pid, _| !tracked.contains(pid));
-            self.held.unit(name).strays.extend(found);
+            let before = self.held.unit(name).strays.clone();
+            self.set_strays(name, before.into_iter().chain(found).collect());
         }
         if let [name] = &units[..] {
             self.note_nameless(name, &all);
@@ -178,7 +185,15 @@ impl Supervisor {
                 && self.unit_of(stat.pid).is_none()
         };
         let left: BTreeMap<u32, u64> = all.iter().filter(orphan).map(|stat| (stat.pid, stat.start_time)).collect();
-        self.held.unit(name).strays.extend(left);
+        self.set_strays(name, left); // there were none
+    }
+
+    fn set_strays(&mut self, name: &str, strays: BTreeMap<u32, u64>) {
+        let unit = self.held.unit(name);
+        if unit.strays != strays {
+            unit.strays = strays;
+            self.note_unit(name);
+        }
     }
 
     /// The processes of a unit among `all`, by what is known of it. Processes of other units are never among them.
@@ -198,10 +213,14 @@ impl Supervisor {
                 return;
             }
             let Some(message) = self.notify.next() else { return };
-            let Some(unit) = self.unit_of(message.pid) else { continue };
+            let Some(unit) = self.unit_of(message.pid) else {
+                self.notify.consume();
+                continue;
+            };
             let role = self.held.tracked(message.pid).map(|process| process.part.word().to_owned()).unwrap_or_default();
             let notified = Notified { pid: message.pid, text: message.text, role };
-            self.events.push(&unit, event::Event::Notified(notified));
+            self.push(&unit, event::Event::Notified(notified), 0);
+            self.notify.consume();
         }
     }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 
 use fleet_proto::control::signal::Target;
 use fleet_proto::control::{
-    Adopt, Attach, Failure, Process, Release, Reply, Request, Signal, Signalled, Table, UnitEntry, reply, request,
-    to_agent,
+    Adopt, Attach, Failure, Process, Release, Remember, Reply, Request, Signal, Signalled, Table, diary_entry, reply,
+    request, to_agent,
 };
 
 use super::held::Tracked;
@@ -56,10 +56,12 @@ impl Supervisor {
                 unit_name(&remember.unit)?;
                 self.held.unit(&remember.unit).remembered = remember.remembered.to_vec();
                 self.held.drop_unused(&remember.unit);
+                self.note(diary_entry::Entry::Remember(remember));
                 Ok(None)
             }
             request::Request::AckEvents(acknowledged) => {
                 self.events.acknowledge(acknowledged.through);
+                self.note(diary_entry::Entry::Acknowledged(acknowledged.through));
                 Ok(None)
             }
             request::Request::WriteLog(log) => {
@@ -85,20 +87,8 @@ impl Supervisor {
             supervisor_pid: std::process::id(),
             units: self.units_with_ended(),
             cgroups: self.cgroups.is_some(),
+            continuity: self.continuity,
         }))
-    }
-
-    /// The table, with the processes whose ends are still to be heard of: an agent that did not live to hear that one was
-    /// spawned would spawn it again.
-    fn units_with_ended(&self) -> Vec<UnitEntry> {
-        let mut units = self.held.to_wire();
-        for (name, exited) in self.events.ends() {
-            if let Some(entry) = units.iter_mut().find(|entry| entry.unit == name) {
-                let (role, invocation_id) = (exited.role.clone(), exited.invocation_id.clone());
-                entry.processes.push(Process { pid: exited.pid, start_time: 0, role, invocation_id, ended: true });
-            }
-        }
-        units
     }
 
     fn signal(&mut self, signal: &Signal) -> Result<Signalled, Failure> {
@@ -116,7 +106,10 @@ impl Supervisor {
             }
             Target::Unspecified => return Err(refused("signal", "no target")),
         };
-        Ok(Signalled { processes, populated: self.is_populated(unit) })
+        let populated = self.is_populated(unit);
+        // Whoever hears that something is there hears also when it is gone.
+        self.held.unit(unit).populated |= populated;
+        Ok(Signalled { processes, populated })
     }
 
     fn signal_role(&self, unit: &str, part: Part, number: i32) -> Result<u32, Failure> {
@@ -164,11 +157,12 @@ impl Supervisor {
     }
 
     /// Kills everything of a unit. Gives how many processes that were.
-    fn kill_unit(&self, unit: &str) -> u32 {
+    fn kill_unit(&mut self, unit: &str) -> u32 {
         let before = self.processes_of(unit);
         if let Some(tree) = &self.cgroups
             && tree.unit(unit).kill().is_ok()
         {
+            self.held.unit(unit).killed = true;
             return u32::try_from(before.len()).unwrap_or(u32::MAX);
         }
         let mut killed = BTreeMap::new();
@@ -199,9 +193,11 @@ impl Supervisor {
     }
 
     /// Kills everything of every unit.
-    pub(crate) fn kill_all(&self) {
-        for (name, _) in self.held.units.iter().filter(|(_, unit)| unit.populated) {
-            self.kill_unit(name);
+    pub(crate) fn kill_all(&mut self) {
+        let populated = self.held.units.iter().filter(|(_, unit)| unit.populated);
+        let names: Vec<String> = populated.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.kill_unit(&name);
         }
     }
 
@@ -302,13 +298,16 @@ impl Supervisor {
     fn release(&mut self, release: &Release) -> Result<(), Failure> {
         unit_name(&release.unit)?;
         self.take_ends();
+        if release.forget && self.held.units.contains_key(&release.unit) {
+            self.held.unit(&release.unit).remembered.clear();
+            let remember = Remember { unit: release.unit.clone(), ..Remember::default() };
+            self.note(diary_entry::Entry::Remember(remember));
+        }
         if let Some(unit) = self.held.units.get_mut(&release.unit) {
-            if release.forget {
-                unit.remembered.clear();
-            }
             unit.released = unit.populated;
-            if !unit.populated {
-                self.forget_group(&release.unit);
+            match unit.populated {
+                true => self.note_unit(&release.unit),
+                false => self.forget_group(&release.unit),
             }
             self.held.drop_unused(&release.unit);
         }

@@ -11,6 +11,7 @@ use nix::sys::inotify::{InitFlags, Inotify};
 
 use super::bell::Bell;
 use super::control::Server;
+use super::diary::Diary;
 use super::events::Events;
 use super::held::Held;
 use super::inherit::Inherited;
@@ -18,7 +19,8 @@ use super::notify::Notify;
 use super::output::Output;
 use super::poll::{Poll, Source};
 use super::shared::{Exact, Leave, NodeProcess, Shared};
-use super::{KeeperError, STOP_UNITS, SupervisorConfig, guard, leftover, socket};
+use super::store::Depositor;
+use super::{KeeperError, STOP_UNITS, SupervisorConfig, guard, socket};
 use crate::kernel::cgroup::Tree;
 use crate::kernel::limits::Pair;
 use crate::kernel::{boot, process, signals};
@@ -50,7 +52,13 @@ pub(crate) struct Supervisor {
     pub(crate) guard: u32,
     pub(crate) bell: Bell,
     pub(crate) guard_bell: Bell,
+    /// Where copies of pipes go.
+    pub(crate) depositor: Depositor,
     pub(crate) held: Held,
+    /// `None` until it is begun.
+    pub(crate) diary: Option<Diary>,
+    /// Of the diary.
+    pub(crate) continuity: u64,
     pub(crate) events: Events,
     pub(crate) output: Output,
     pub(crate) notify: Notify,
@@ -90,16 +98,15 @@ impl Supervisor {
         super::single_threaded()?;
         signals::ignore_pipe();
         let boot_id = boot::id().map_err(KeeperError::system("read the boot id"))?;
-        let Inherited { shared, guard, bell, guard_bell, control, notify } =
+        let Inherited { shared, guard, bell, guard_bell, control, notify, depositor } =
             Inherited::take(&config.runtime, &boot_id)?;
-        // Of an earlier supervisor.
-        leftover::end_units(&shared, &config.node);
         let poll = Poll::new().map_err(KeeperError::system("make an epoll"))?;
         let groups = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
             .map_err(|error| KeeperError::system("make an inotify")(error.into()))?;
         let watch = |result: io::Result<()>| result.map_err(KeeperError::system("watch a descriptor"));
         watch(poll.add(&bell, Source::Bell))?;
         watch(poll.add(&groups, Source::Groups))?;
+        watch(poll.add_end(&depositor, Source::Guard))?;
         let cgroups = own_cgroups(&config, &shared);
         let spool = Spool::open(&config.state.join("spool"), config.spool_limits)?;
         let socket = config.runtime.join("notify.sock");
@@ -116,6 +123,8 @@ impl Supervisor {
             open_files: shared.header().open_files(),
             output: Output::new(spool),
             held: Held::default(),
+            diary: None,
+            continuity: 0,
             events: Events::default(),
             last_watched: 0,
             phase: Phase::Serving,
@@ -125,10 +134,12 @@ impl Supervisor {
             guard,
             bell,
             guard_bell,
+            depositor,
             cgroups,
             groups,
             boot_id,
         };
+        supervisor.restore();
         supervisor.on_bell(); // what happened before this was started
         Ok(supervisor)
     }
@@ -138,8 +149,15 @@ impl Supervisor {
         self.tell();
         let sources = self.poll.wait(self.timeout()).map_err(KeeperError::system("wait for events"))?;
         for source in sources {
+            if source == Source::Guard {
+                return Err(KeeperError::GuardGone);
+            }
             self.handle(source);
         }
+        for place in self.output.take_closed() {
+            self.free_if_done(place);
+        }
+        self.keep_diary_short();
         self.leave_when_asked();
         self.leave_on();
         Ok(())
@@ -163,7 +181,7 @@ impl Supervisor {
 
     fn handle(&mut self, source: Source) {
         match source {
-            Source::Signals => {} // the guard's
+            Source::Signals | Source::Store | Source::Guard => {} // the guard's
             Source::Bell => self.on_bell(),
             Source::Listener => self.server.accept(&self.poll),
             // What is left wakes the loop again, after everything else had its turn.
@@ -262,6 +280,9 @@ impl Supervisor {
 
 /// The node's own cgroup, named so that no other node's can have the name. An empty one of that name is taken.
 fn own_cgroups(config: &SupervisorConfig, shared: &Shared) -> Option<Tree> {
+    if let Some(known) = shared.header().tree() {
+        return known.map(|(path, shown)| Tree::known(path, shown)); // of an earlier supervisor
+    }
     let tree = config.cgroups.then(|| make_cgroups(config)).flatten();
     if shared.header().set_tree(tree.as_ref().map(|tree| (tree.path(), tree.shown()))) {
         return tree;

@@ -121,7 +121,7 @@ fn set_up(unit: &UnitSetup<'_>, in_cgroup: bool) -> Result<Vec<String>, Failure>
     // No terminal, and a process group to be found by. A fresh fork leads no group, so this always succeeds.
     rustix::process::setsid().map_err(|error| failure("setsid", exit::SETSID, &error.into()))?;
     // Needs the supervisor's rights. Before anything that could start or outlive something.
-    if let (Some((group, _)), false) = (unit.cgroup, in_cgroup) {
+    if let (Some(group), false) = (unit.cgroup, in_cgroup) {
         group.enter().map_err(|error| failure("cgroup", exit::CGROUP, &error))?;
     }
     standard_streams(unit.stdio)?;

@@ -47,8 +47,10 @@ pub(crate) struct UnitSetup<'a> {
     pub(crate) pid: &'a AtomicU32,
     /// Standard input, output, error.
     pub(crate) stdio: [BorrowedFd<'a>; 3],
-    /// The unit's group and its open folder.
-    pub(crate) cgroup: Option<(&'a Group, &'a File)>,
+    /// The unit's group.
+    pub(crate) cgroup: Option<&'a Group>,
+    /// Its open folder, if the process can be made right in it; else it enters by itself.
+    pub(crate) folder: Option<&'a File>,
     /// The limit of open files this process was started with, before it raised its own.
     pub(crate) open_files: Pair,
 }
@@ -91,15 +93,18 @@ pub(crate) fn start(command: &Command<'_>) -> Result<Running, Failure> {
     let (status_read, status_write) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
     let forked = match &command.kind {
         Kind::Own { .. } => fork(),
-        Kind::Unit(unit) => clone_sibling(unit.cgroup.map(|(_, folder)| folder.as_fd()), unit.pid),
+        Kind::Unit(unit) => clone_sibling(unit.folder.map(File::as_fd), unit.pid),
     };
     match forked.map_err(failed)? {
         Forked::Child { in_cgroup } => child::run(command, &prepared, in_cgroup, status_write),
         Forked::Parent { pid } => {
             drop(status_write); // else the pipe would never end
             let start_time = process::stat(pid).map_or(0, |stat| stat.start_time);
-            // One that fails exits right after saying so and is reaped as every child is.
-            outcome(Running { pid, start_time, unenforced: Vec::new() }, status_read)
+            let outcome = outcome(Running { pid, start_time, unenforced: Vec::new() }, status_read);
+            if outcome.is_err() {
+                wait_for_end(pid, start_time);
+            }
+            outcome
         }
     }
 }
@@ -175,6 +180,14 @@ fn outcome(mut running: Running, status: OwnedFd) -> Result<Running, Failure> {
         }
     }
     Ok(running)
+}
+
+/// A process that failed exits right after saying so: whoever is told that there is none finds none. Whose child it is
+/// does not matter here, and one that hangs in the kernel is not waited for.
+fn wait_for_end(pid: u32, start_time: u64) {
+    if let Ok(handle) = process::open(pid, start_time) {
+        let _ = poll(&mut [PollFd::new(handle.as_fd(), PollFlags::POLLIN)], PollTimeout::from(1000_u16));
+    }
 }
 
 fn read_to_end(status: OwnedFd) -> io::Result<Vec<u8>> {

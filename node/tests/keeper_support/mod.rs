@@ -229,6 +229,22 @@ impl Node {
         self.passed.clear();
     }
 
+    /// The same, once there is another supervisor than that one.
+    pub async fn attach_again_after(&mut self, killed: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Control::attach(&self.root.join("run/control.sock")).await {
+                Ok((control, table, events)) if table.supervisor_pid != killed => {
+                    (self.control, self.table, self.events) = (control, table, events);
+                    return self.passed.clear();
+                }
+                // To the one that was just killed, or on its way to it.
+                other => assert!(Instant::now() < deadline, "{:?}", other.err()),
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     pub async fn request(&self, request: request::Request) -> Result<Reply, ControlError> {
         tokio::time::timeout(PATIENCE, self.control.request(request)).await.expect("the supervisor answers")
     }

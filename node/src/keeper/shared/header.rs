@@ -70,6 +70,15 @@ pub(crate) struct Descriptors {
     pub(crate) control: RawFd,
     /// The notify socket.
     pub(crate) notify: RawFd,
+    /// The supervisor's end of the channel to the descriptor store.
+    pub(crate) depositor: RawFd,
+}
+
+impl Descriptors {
+    pub(crate) fn numbers(self) -> [RawFd; 5] {
+        let Self { supervisor_bell, guard_bell, control, notify, depositor } = self;
+        [supervisor_bell, guard_bell, control, notify, depositor]
+    }
 }
 
 #[repr(C)]
@@ -238,12 +247,17 @@ impl Header {
 
     pub(crate) fn descriptors(&self) -> Descriptors {
         let number = |index: usize| self.descriptors[index].load(Ordering::Relaxed);
-        Descriptors { supervisor_bell: number(0), guard_bell: number(1), control: number(2), notify: number(3) }
+        Descriptors {
+            supervisor_bell: number(0),
+            guard_bell: number(1),
+            control: number(2),
+            notify: number(3),
+            depositor: number(4),
+        }
     }
 
     pub(crate) fn set_descriptors(&self, descriptors: Descriptors) {
-        let Descriptors { supervisor_bell, guard_bell, control, notify } = descriptors;
-        for (place, number) in self.descriptors.iter().zip([supervisor_bell, guard_bell, control, notify]) {
+        for (place, number) in self.descriptors.iter().zip(descriptors.numbers()) {
             place.store(number, Ordering::Relaxed);
         }
     }

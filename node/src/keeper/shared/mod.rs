@@ -18,7 +18,7 @@ mod text;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,7 +28,7 @@ use crate::kernel::wait::Ended;
 use slot::Slot;
 
 pub(crate) use header::{Descriptors, Exact, Header, Leave, NodeProcess, Reaping};
-pub(crate) use slot::{Asked, Facts, Part, Phase};
+pub(crate) use slot::{Asked, Facts, Part, Phase, STREAMS};
 
 /// Name of the file in the runtime folder.
 pub(crate) const FILE: &str = "table";
@@ -184,6 +184,33 @@ impl Shared {
     pub(crate) fn lose(&self, place: Use) -> bool {
         let slot = self.slot(place);
         slot.advance(place.serial, Phase::Running, Phase::Lost) || slot.advance(place.serial, Phase::Taken, Phase::Lost)
+    }
+
+    /// Its end is told.
+    pub(crate) fn told(&self, place: Use) {
+        let slot = self.slot(place);
+        let _ = slot.advance(place.serial, Phase::Ended, Phase::Told)
+            || slot.advance(place.serial, Phase::Lost, Phase::Told);
+    }
+
+    pub(crate) fn is_told(&self, place: Use) -> bool {
+        self.slot(place).read() == (place.serial, Phase::Told)
+    }
+
+    /// The numbers of the pipes' reading ends, by stream.
+    pub(crate) fn ends(&self, place: Use) -> [Option<RawFd>; STREAMS] {
+        self.slot(place).ends()
+    }
+
+    /// For the guard. `false`: that use is over.
+    pub(crate) fn set_ends(&self, place: Use, numbers: [Option<RawFd>; STREAMS]) -> bool {
+        let Some(slot) = self.layout.slots.get(place.index) else { return false };
+        let (serial, phase) = slot.read();
+        let current = serial == place.serial && phase != Phase::Free;
+        if current {
+            slot.set_ends(numbers);
+        }
+        current
     }
 
     /// Ends the use, whatever its phase.

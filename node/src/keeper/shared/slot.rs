@@ -8,6 +8,7 @@
 //! The phase lies in one word with the serial number of this use of the slot and changes by compare-and-swap, so whoever
 //! acts on a use that is over changes nothing.
 
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use super::text::Text;
@@ -92,6 +93,9 @@ pub(crate) struct Facts {
     pub(crate) asked: Asked,
 }
 
+/// Streams of a process that are captured: its output and its errors.
+pub(crate) const STREAMS: usize = 2;
+
 /// One slot, as it lies in the file. All zeroes is a free one.
 #[repr(C)]
 pub(super) struct Slot {
@@ -106,9 +110,11 @@ pub(super) struct Slot {
     user_us: AtomicU64,
     system_us: AtomicU64,
     max_rss_kib: AtomicU64,
+    /// The guard's numbers of the pipes' reading ends, by stream; 0: none.
+    ends: [AtomicI32; STREAMS],
     unit: Text<256>,
     invocation_id: Text<64>,
-    reserved: [AtomicU64; 14],
+    reserved: [AtomicU64; 13],
 }
 
 impl Slot {
@@ -129,6 +135,7 @@ impl Slot {
         self.session.store(facts.asked.session, Ordering::Relaxed);
         self.request.store(facts.asked.id, Ordering::Relaxed);
         self.part.store(facts.part as u32, Ordering::Relaxed);
+        self.set_ends([None; STREAMS]);
         let written = self.unit.set(&facts.unit) && self.invocation_id.set(&facts.invocation_id);
         if written {
             self.word.store(serial << PHASE_BITS | Phase::Taken.number(), Ordering::Release);
@@ -147,6 +154,16 @@ impl Slot {
 
     pub(super) fn set_part(&self, part: Part) {
         self.part.store(part as u32, Ordering::Relaxed);
+    }
+
+    pub(super) fn ends(&self) -> [Option<RawFd>; STREAMS] {
+        self.ends.each_ref().map(|end| Some(end.load(Ordering::Acquire)).filter(|number| *number > 0))
+    }
+
+    pub(super) fn set_ends(&self, numbers: [Option<RawFd>; STREAMS]) {
+        for (place, number) in self.ends.iter().zip(numbers) {
+            place.store(number.unwrap_or(0), Ordering::Release);
+        }
     }
 
     pub(super) fn start_time(&self) -> u64 {

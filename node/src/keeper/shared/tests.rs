@@ -30,6 +30,8 @@ fn an_end_is_read_by_whoever_opens_the_table_later() {
     let seen = shared.seen();
     assert_eq!((seen.len(), seen[0].pid, seen[0].phase, &seen[0].facts), (1, 7, Phase::Ended, &facts("a.service")));
     assert_eq!(shared.end_of(place), Some(Some(ended(7, 3))));
+    shared.told(place);
+    assert!(shared.end_of(place).is_none() && shared.is_told(place));
     assert!(Shared::open(&runtime, "other").unwrap().is_none(), "of another boot");
     fs::remove_dir_all(runtime).unwrap();
 }
