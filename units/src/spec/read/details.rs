@@ -38,8 +38,14 @@ fn plain_path(word: &str) -> Result<mount::PathRule, String> {
 
 fn policy_row(reader: &mut Reader<'_>, row: &Row<'_>, last: &Assigned<'_>, spec: &mut UnitDetails) -> bool {
     match row.directive.key {
-        "OnSuccessJobMode" => spec.on_success_job_mode = Some(reader.keyword(last)),
-        "OnFailureJobMode" => spec.on_failure_job_mode = failure_job_mode(reader, last),
+        "OnSuccessJobMode" => {
+            spec.on_success_job_mode = Some(reader.keyword(last));
+            not_built_job_mode(reader, row, spec.on_success_job_mode);
+        }
+        "OnFailureJobMode" => {
+            spec.on_failure_job_mode = failure_job_mode(reader, last);
+            not_built_job_mode(reader, row, spec.on_failure_job_mode);
+        }
         "StopWhenUnneeded" => spec.stop_when_unneeded = reader.yes(last),
         "RefuseManualStart" => spec.refuse_manual_start = reader.yes(last),
         "RefuseManualStop" => spec.refuse_manual_stop = reader.yes(last),
@@ -82,6 +88,14 @@ fn failure_job_mode(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<JobMod
     }
     let isolate = reader.checked(at, boolean(at.value()))?;
     Some(if isolate { JobMode::Isolate } else { JobMode::Replace })
+}
+
+/// Of the modes two mean something where jobs follow a desired state; the others are listed, and the directive's
+/// default applies.
+fn not_built_job_mode(reader: &mut Reader<'_>, row: &Row<'_>, mode: Option<JobMode>) {
+    if let Some(other) = mode.filter(|mode| !matches!(mode, JobMode::Replace | JobMode::Fail)) {
+        reader.not_built(format!("{}={}", row.directive.key, other.as_str()));
+    }
 }
 
 /// Reads one directive of `[Service]` into `spec`; `false` when it is none of these.
