@@ -104,8 +104,11 @@ impl Control {
         tokio::spawn(write(writer, frames_in));
         tokio::spawn(read(reader, Arc::clone(&pending), events));
         let control = Self { shared: Arc::new(Shared { frames, pending, next_id: AtomicU64::new(1) }) };
-        let attach =
-            Attach { protocol: fleet_proto::CONTROL_PROTOCOL, agent_version: env!("CARGO_PKG_VERSION").to_owned() };
+        let attach = Attach {
+            protocol: fleet_proto::CONTROL_PROTOCOL,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            session: 0,
+        };
         match control.request(request::Request::Attach(attach)).await?.reply {
             Some(reply::Reply::Table(table)) => Ok((control, table, events_out)),
             _ => Err(ControlError::Closed),

@@ -7,7 +7,7 @@ use fleet_node::supervise::{Act, Assigned, Config, Desired, Engine, Everything, 
 use fleet_units::bundle::{Bundle, SourceFile};
 use fleet_units::spec::{Context, load};
 use fleet_units::status::UnitStatus;
-use keeper_support::{Options, PATIENCE, alive, kill, scratch, start_supervisor};
+use keeper_support::{Options, PATIENCE, alive, kill, scratch, start_guard};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 
 struct Host1 {
     root: PathBuf,
-    supervisor: Child,
+    guard: Child,
     handle: Handle,
 }
 
 impl Drop for Host1 {
     fn drop(&mut self) {
-        kill(self.supervisor.id(), libc::SIGTERM);
-        let _ = self.supervisor.wait();
+        kill(self.guard.id(), libc::SIGTERM);
+        let _ = self.guard.wait();
         let _ = std::fs::remove_dir_all(&self.root);
     }
 }
@@ -61,8 +61,8 @@ async fn engine(root: &Path) -> Handle {
 
 async fn host(name: &str) -> Host1 {
     let root = scratch(&format!("engine-{name}"));
-    let supervisor = start_supervisor(&root, Options::default());
-    Host1 { handle: engine(&root).await, root, supervisor }
+    let guard = start_guard(&root, Options::default());
+    Host1 { handle: engine(&root).await, root, guard }
 }
 
 fn assigned(name: &str, text: &str, files: &[(&str, &str)]) -> Assigned {

@@ -7,6 +7,7 @@ mod across;
 mod comments;
 mod commits;
 mod files;
+mod rollout;
 mod secrets;
 mod settings;
 mod text;
@@ -41,6 +42,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Text", codes: text::CODES },
     Group { title: "Keys and values", codes: values::CODES },
     Group { title: "Settings that do not go together", codes: settings::CODES },
+    Group { title: "Placement, rollout and health", codes: rollout::CODES },
     Group { title: "Files and units", codes: files::CODES },
     Group { title: "Across units", codes: across::CODES },
     Group { title: "Secrets", codes: secrets::CODES },

@@ -5,7 +5,7 @@ use super::layers::Index;
 use super::merge::{Merged, Row};
 use super::read;
 use super::reader::Reader;
-use super::{KindSpec, UnitSpec, value};
+use super::{KindSpec, RolloutFailure, UnitSpec, value};
 use crate::bundle::{Bundle, SourceTree};
 use crate::check::secrets;
 use crate::diagnostic::allow::{self, Allowance, Allowed};
@@ -155,9 +155,10 @@ pub(crate) fn interpret(
         unenforced: Vec::new(),
     };
     let mut spec = UnitSpec::new(name.clone(), KindSpec::Target);
+    spec.fleet.on_rollout_failure = RolloutFailure::default_in(&context.environment);
     let mut draft = read::kind::Draft::new(name.kind());
     for row in merged.rows() {
-        apply(&mut reader, &row, &mut spec, &mut draft);
+        apply(&mut reader, &row, &mut spec, &mut draft, &context.environment);
     }
     // What could not be read is at its default now: what that says together with other settings means nothing.
     let is_whole = readable.len() == documents.len() && !reader.diagnostics.iter().any(Diagnostic::is_error);
@@ -200,10 +201,16 @@ fn strict(reader: &mut Reader<'_>, spec: &UnitSpec, merged: &Merged<'_>) {
 }
 
 /// Reads one directive, whatever its family; the rest is checked by its kind.
-fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::kind::Draft) {
+fn apply(
+    reader: &mut Reader<'_>,
+    row: &Row<'_>,
+    spec: &mut UnitSpec,
+    draft: &mut read::kind::Draft,
+    environment: &EnvironmentName,
+) {
     let known = typed(reader, row, spec, draft) || reader.check(row);
     debug_assert!(known, "nothing reads {}=", row.directive.key);
-    if row.directive.support == Support::NotBuilt && asks(row) {
+    if row.directive.support == Support::NotBuilt && asks(row, environment) {
         reader.not_built(shown(row));
     }
 }
@@ -226,21 +233,22 @@ fn typed(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mu
     }
 }
 
-/// Whether the values ask for anything but the default.
-fn asks(row: &Row<'_>) -> bool {
-    let Directive { kind, default, .. } = row.directive;
+/// Whether the values ask for anything but the default of `environment`.
+fn asks(row: &Row<'_>, environment: &EnvironmentName) -> bool {
+    let Directive { kind, .. } = row.directive;
+    let default = row.directive.default_in(environment);
     let value = row.values.last().map_or("", |last| last.value());
     match kind {
         Kind::Bool | Kind::BoolOr(_) => match (value::boolean(value), value::boolean(default)) {
             (Ok(value), Ok(default)) => value != default,
-            _ => value != *default,
+            _ => value != default,
         },
         Kind::Span => match (value::time_span(value), value::time_span(default)) {
             (Ok(value), Ok(default)) => value != default,
             _ => true,
         },
-        _ if kind.is_list() => row.values.iter().any(|at| at.value() != *default),
-        _ => value != *default,
+        _ if kind.is_list() => row.values.iter().any(|at| at.value() != default),
+        _ => value != default,
     }
 }
 

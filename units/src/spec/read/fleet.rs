@@ -22,6 +22,12 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, section: &mut FleetSec
                 reader.choice(last, &[("auto", Start::Auto), ("manual", Start::Manual)]).unwrap_or(Start::Auto)
         }
         "Strict" => section.strict = reader.boolean(last).unwrap_or_default(),
+        "Spread" => section.spread = spread(reader, last),
+        "Singleton" => section.singleton = reader.yes(last),
+        "Gpus" => section.gpus = reader.integer(last, row.directive.kind).unwrap_or_default(),
+        "Strategy" => section.strategy = reader.keyword(last),
+        "Canary" => section.canary = reader.integer(last, row.directive.kind).unwrap_or_default(),
+        "OnRolloutFailure" => section.on_rollout_failure = reader.keyword(last),
         "MaxParallel" => section.max_parallel = max_parallel(reader, last).unwrap_or(section.max_parallel),
         "MinHealthySec" => section.min_healthy = reader.long_span(last).unwrap_or(section.min_healthy),
         "HealthDeadlineSec" => section.health_deadline = reader.long_span(last).unwrap_or(section.health_deadline),
@@ -53,6 +59,16 @@ fn nodes(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Selector> {
             None
         }
     }
+}
+
+/// One label, without a value.
+fn spread(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<String> {
+    let text = reader.text(at)?;
+    let wrong = || format!("{text:?} is no label, such as zone");
+    let selector = text.parse::<Selector>().map_err(|_| wrong());
+    let is_label = |selector: &Selector| selector.label().is_some_and(|label| label == text);
+    let label = selector.and_then(|selector| is_label(&selector).then(|| text.clone()).ok_or_else(wrong));
+    reader.checked(at, label)
 }
 
 fn instances(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Instances> {

@@ -12,9 +12,8 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut HealthSpec)
     match row.directive.key {
         "HealthCheckURL" => spec.check = url_check(reader, last).or(spec.check.take()),
         "HealthCheckTCP" => tcp_check(reader, last, spec),
-        // Not asked yet, so there is nothing to keep: what they say is judged.
-        "HealthCheckExec" => drop(commands(reader, row.values)),
-        "HealthCheckGRPC" => drop(address(reader, last)),
+        "HealthCheckExec" => spec.exec = commands(reader, row.values),
+        "HealthCheckGRPC" => spec.grpc = address(reader, last),
         "HealthCheckInterval" => spec.interval = reader.long_span(last).unwrap_or(spec.interval),
         "HealthCheckTimeout" => spec.timeout = reader.long_span(last).unwrap_or(spec.timeout),
         "HealthCheckRetries" => spec.retries = reader.integer(last, row.directive.kind).unwrap_or(spec.retries),
