@@ -9,7 +9,7 @@ use super::{KindSpec, RolloutFailure, UnitSpec, value};
 use crate::bundle::{Bundle, SourceTree};
 use crate::check::secrets;
 use crate::diagnostic::allow::{self, Allowance, Allowed};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, codes};
 use crate::ids::{EnvironmentName, UnitKind, UnitName};
 use crate::syntax::{Document, Specifiers};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,11 +47,11 @@ pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
     let refuse = |diagnostic| Loaded { spec: None, diagnostics: vec![diagnostic], allowed: Vec::new() };
     let Some(files) = index.files(name, &bundle.files) else {
         let message = format!("the bundle holds no unit file for {name}");
-        return refuse(Diagnostic::error("no-unit-file", whole(""), message));
+        return refuse(Diagnostic::error(codes::NO_UNIT_FILE, whole(""), message));
     };
     if bundle.files[files.unit].content.is_empty() {
         return refuse(Diagnostic::error(
-            "masked",
+            codes::MASKED,
             whole(files.unit),
             format!("{name} is masked: its unit file is empty"),
         ));
@@ -188,7 +188,7 @@ fn not_built(reader: &mut Reader<'_>, documents: &[Arc<Read>]) {
     let file = documents.first().map_or(String::new(), |read| read.file.clone());
     let message = format!(".{} units do not run yet", reader.name.kind().as_str());
     let hint = "the service it starts is not started by itself; `fleet start` starts it";
-    reader.warning("kind-not-built-yet", Place { file, line: 0, column: 0 }, message, hint);
+    reader.warning(codes::KIND_NOT_BUILT_YET, Place { file, line: 0, column: 0 }, message, hint);
 }
 
 /// `Strict=yes`: what would be unenforced on every host is an error; a node adds what it lacks itself.
@@ -196,7 +196,7 @@ fn strict(reader: &mut Reader<'_>, spec: &UnitSpec, merged: &Merged<'_>) {
     if let (true, false, Some(at)) = (spec.fleet.strict, reader.unenforced.is_empty(), merged.last("Strict")) {
         let names: Vec<&str> = reader.unenforced.iter().map(|entry| entry.directive.as_str()).collect();
         let message = format!("Strict=yes, and these would not be in effect: {}", names.join(", "));
-        reader.error("strict", at.key_place(), message, "take them away, or Strict=");
+        reader.error(codes::STRICT, at.key_place(), message, "take them away, or Strict=");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What few units set: the rest of `[Unit]` and of `[Service]`.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::ids::{UnitKind, UnitName};
 use crate::spec::details::{HostAction, JobMode, ServiceDetails, UnitDetails};
 use crate::spec::layers::suffix_of;
@@ -112,7 +112,7 @@ pub(crate) fn service_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut Ser
         "PermissionsStartOnly" => {
             spec.permissions_start_only = reader.yes(last);
             let message = "PermissionsStartOnly= is an old spelling";
-            let note = Diagnostic::note("deprecated-spelling", last.key_place(), message);
+            let note = Diagnostic::note(codes::DEPRECATED_SPELLING, last.key_place(), message);
             reader.diagnostics.push(note.with_hint("write the prefix + before the commands that need root"));
         }
         "GuessMainPID" => spec.guess_main_pid = reader.boolean(last),

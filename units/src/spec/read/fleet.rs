@@ -1,5 +1,6 @@
 //! `[X-Fleet]`: placement, rollout, delivery.
 
+use crate::diagnostic::codes;
 use crate::ids::Sha256Digest;
 use crate::selector::Selector;
 use crate::spec::merge::{Assigned, Row};
@@ -51,7 +52,7 @@ fn nodes(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Selector> {
         Err(error) => {
             let offset = at.value().char_indices().nth(error.column - 1).map_or(at.value().len(), |(offset, _)| offset);
             reader.error(
-                "bad-selector",
+                codes::BAD_SELECTOR,
                 at.place(offset),
                 format!("Nodes=: {}", error.message),
                 "such as role=web,zone in (a,b),!gpu",
@@ -84,7 +85,7 @@ fn instances(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Instances> {
     if reader.name.instance().is_none() {
         let message =
             format!("Instances=: {text:?} is neither all nor a number, and only templates have named instances");
-        reader.error("bad-value", at.place(0), message, "");
+        reader.error(codes::BAD_VALUE, at.place(0), message, "");
         return None;
     }
     let mut names = Vec::new();
@@ -120,7 +121,7 @@ fn files(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<DeliveredFile> {
         };
         if source.starts_with('/') {
             let message = format!("Files=: {source:?} is absolute; sources are below files/ in the repository");
-            reader.error("bad-value", at.place(word.offset), message, "such as Files=web/nginx.conf");
+            reader.error(codes::BAD_VALUE, at.place(word.offset), message, "such as Files=web/nginx.conf");
             continue;
         }
         let Some(source) = reader.checked_at(&at, word.offset, value::plain_path(source)) else { continue };
@@ -134,7 +135,7 @@ fn files(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<DeliveredFile> {
         if !reader.name.is_template() && delivered_below(reader, &source).is_empty() {
             let message = format!("Files=: files/{source} is not in the repository");
             reader.error(
-                "missing-file",
+                codes::MISSING_FILE,
                 at.place(word.offset),
                 message,
                 "commit it, or correct the path; it is below files/",

@@ -1,7 +1,7 @@
 //! `[X-Fleet]`: placements, rollouts and health checks that cannot be, or say nothing.
 
 use super::{Facts, Finding, Rule, contradiction, no_effect};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Code, Severity, codes};
 use crate::spec::{FilesChange, Instances, ServiceType, Strategy};
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ pub(super) const RULES: &[Rule] = &[
         let label = facts.unit.fleet.nodes.contradiction()?;
         Some(Finding {
             severity: Severity::Warning,
-            code: "impossible-placement",
+            code: codes::IMPOSSIBLE_PLACEMENT,
             message: format!("Nodes=: no node can match, the requirements on {label} contradict each other").into(),
             hint: "a node has at most one value for a label; to allow several write LABEL in (A,B)",
         })
@@ -20,7 +20,12 @@ pub(super) const RULES: &[Rule] = &[
     ("Gpus", |facts| {
         let hidden = facts.unit.fleet.gpus > 0 && facts.is_yes("PrivateDevices");
         let message = "Gpus= contradicts PrivateDevices=yes, which hides them";
-        found("gpus-hidden", hidden, message, "take PrivateDevices= away; DeviceAllow= says which devices it may open")
+        found(
+            codes::GPUS_HIDDEN,
+            hidden,
+            message,
+            "take PrivateDevices= away; DeviceAllow= says which devices it may open",
+        )
     }),
     ("Canary", canary),
     ("Strategy", |facts| {
@@ -42,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// A warning with a code of its own, when it is so.
-fn found(code: &'static str, when: bool, message: impl Into<Cow<'static, str>>, hint: &'static str) -> Option<Finding> {
+fn found(code: Code, when: bool, message: impl Into<Cow<'static, str>>, hint: &'static str) -> Option<Finding> {
     when.then(|| Finding { severity: Severity::Warning, code, message: message.into(), hint })
 }
 
@@ -71,16 +76,15 @@ fn singleton(facts: &Facts<'_>) -> Option<Finding> {
     };
     let fleet = &facts.unit.fleet;
     let message = "Singleton=yes contradicts Instances=: there can be only one";
-    found("singleton-many", fleet.singleton && many, message, "write Instances=1, or take Singleton= away").or_else(
-        || {
+    found(codes::SINGLETON_MANY, fleet.singleton && many, message, "write Instances=1, or take Singleton= away")
+        .or_else(|| {
             let two = fleet.singleton && matches!(fleet.strategy, Strategy::BlueGreen | Strategy::Canary);
             let message = format!(
                 "Singleton=yes contradicts Strategy={}: old and new would run at once",
                 fleet.strategy.as_str()
             );
-            found("singleton-many", two, message, "take Strategy= away, or Singleton=")
-        },
-    )
+            found(codes::SINGLETON_MANY, two, message, "take Strategy= away, or Singleton=")
+        })
 }
 
 fn canary(facts: &Facts<'_>) -> Option<Finding> {
@@ -91,7 +95,7 @@ fn canary(facts: &Facts<'_>) -> Option<Finding> {
         // Instances=0 switches off: then nothing is rolled out.
         let count = count(facts).filter(|count| (1..=canary).contains(count))?;
         let message = format!("Canary={canary} leaves nothing for afterwards: there are {count} instances");
-        found("canary-too-large", true, message, "make Canary= smaller than Instances=")
+        found(codes::CANARY_TOO_LARGE, true, message, "make Canary= smaller than Instances=")
     })
 }
 
@@ -99,20 +103,20 @@ fn health_deadline(facts: &Facts<'_>) -> Option<Finding> {
     let fleet = &facts.unit.fleet;
     let message = "MinHealthySec= is longer than HealthDeadlineSec=: no rollout can succeed";
     let hint = "a unit must have been healthy for MinHealthySec= before HealthDeadlineSec= is over";
-    found("health-times", fleet.min_healthy > fleet.health_deadline, message, hint)
+    found(codes::HEALTH_TIMES, fleet.min_healthy > fleet.health_deadline, message, hint)
 }
 
 fn health_timeout(facts: &Facts<'_>) -> Option<Finding> {
     let health = &facts.unit.health;
     let message =
         "HealthCheckTimeout= is longer than HealthCheckInterval=: the next check is due while one still waits";
-    found("health-times", health.timeout > health.interval, message, "make HealthCheckInterval= the longer one")
+    found(codes::HEALTH_TIMES, health.timeout > health.interval, message, "make HealthCheckInterval= the longer one")
 }
 
 fn start_period(facts: &Facts<'_>) -> Option<Finding> {
     let (period, deadline) = (facts.unit.health.start_period, facts.unit.fleet.health_deadline);
     let message = "HealthCheckStartPeriod= is as long as HealthDeadlineSec=: a rollout fails before a check can";
-    found("health-times", period >= deadline, message, "make HealthDeadlineSec= the longer one")
+    found(codes::HEALTH_TIMES, period >= deadline, message, "make HealthDeadlineSec= the longer one")
 }
 
 fn without_check(facts: &Facts<'_>, key: &'static str) -> Option<Finding> {
