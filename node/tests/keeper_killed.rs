@@ -16,8 +16,12 @@ fn start_time(pid: u32) -> Option<u64> {
     process::stat(pid).ok().filter(|stat| !stat.is_zombie()).map(|stat| stat.start_time)
 }
 
+/// Supervisors that live so long are started again at once.
+const LIFE: std::time::Duration = std::time::Duration::from_millis(105);
+
 /// Kills the supervisor and attaches to the next one.
 async fn kill_supervisor(node: &mut Node) {
+    tokio::time::sleep(LIFE).await;
     let killed = node.table.supervisor_pid;
     kill(killed, libc::SIGKILL);
     node.attach_again_after(killed).await;
@@ -119,17 +123,17 @@ async fn what_no_agent_acknowledged_is_told_again_by_the_next_supervisor_and_not
 async fn a_message_to_the_notify_socket_waits_for_the_next_supervisor() {
     let mut node = Node::start("waits", Options::default()).await;
     let go = node.root.join("go");
-    let script = format!(
-        "while ! test -e {}; do sleep 0.01; done; {} READY=1; sleep 1000",
-        go.display(),
-        role_command("notify")
-    );
+    // It is over when the message is read: only its slot in the table still says whose it was.
+    let script =
+        format!("while ! test -e {}; do sleep 0.01; done; export {} READY=1", go.display(), role_command("notify"));
+    let script = script.replace("notify /", "notify; exec /");
     node.spawn(shell(UNIT, &script)).await.unwrap();
     kill(node.table.supervisor_pid, libc::SIGSTOP);
     fs::write(&go, "").unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    std::thread::sleep(std::time::Duration::from_millis(400));
     kill_supervisor(&mut node).await;
-    assert_eq!(node.notified(UNIT).await.text, "READY=1");
+    let notified = node.notified(UNIT).await;
+    assert_eq!((notified.text.as_str(), notified.role.as_str()), ("READY=1", "main"));
     node.leave();
 }
 
@@ -170,6 +174,30 @@ async fn roles_left_overs_and_adopted_processes_are_known_to_the_next_supervisor
         assert!(node.table.units.is_empty(), "{:?}", node.table);
         node.leave();
     }
+}
+
+/// A spawn meets the supervisor's death somewhere on its way: before, in the middle, or when it was done and not answered.
+#[tokio::test]
+async fn a_spawn_that_meets_the_supervisors_death_is_done_once_and_answered() {
+    let mut node = Node::start("once", Options::default()).await;
+    for round in 0..40_u32 {
+        let file = node.root.join(format!("ran-{round}"));
+        let unit = format!("u{round}.service");
+        let control = node.control.clone();
+        let spawn = shell(&unit, &format!("echo $$ >> {}; exit 5", file.display()));
+        let supervisor = process_of(node.guard.id(), "supervisor");
+        tokio::time::sleep(LIFE).await;
+        let asked = tokio::spawn(async move { control.request(request::Request::Spawn(spawn)).await });
+        tokio::time::sleep(std::time::Duration::from_micros(u64::from(round) * 100)).await;
+        kill(supervisor, libc::SIGKILL);
+        let reply = tokio::time::timeout(PATIENCE, asked).await.expect("it is answered").unwrap().unwrap();
+        let Some(fleet_proto::control::reply::Reply::Spawned(spawned)) = reply.reply else { panic!("{reply:?}") };
+        let exited = node.exited(spawned.pid).await;
+        assert_eq!(exited.code, 5, "round {round}");
+        node.emptied(&unit).await;
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("{}\n", spawned.pid), "round {round}");
+    }
+    node.leave();
 }
 
 #[tokio::test]

@@ -91,8 +91,11 @@ impl Server {
         })
     }
 
-    /// The connection is the agent's from now on; that of an earlier agent is closed.
-    pub(crate) fn attach(&mut self, poll: &Poll, number: u64, session: u64) {
+    /// The connection is the agent's from now on; that of an earlier agent is closed. `false`: this is the earlier agent.
+    pub(crate) fn attach(&mut self, poll: &Poll, number: u64, session: u64) -> bool {
+        if session != 0 && session < self.session {
+            return false;
+        }
         if let Some(earlier) = self.attached.replace(number)
             && earlier != number
         {
@@ -100,6 +103,7 @@ impl Server {
         }
         self.attached = Some(number);
         self.session = session;
+        true
     }
 
     /// Who asks: the agent that is attached, with its request `id`.

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use fleet_proto::control;
 
-use super::shared::{Part, Use};
+use super::shared::{Asked, Part, Use};
 
 /// A process that was spawned or adopted and is not known to be over.
 #[derive(Debug)]
@@ -14,7 +14,9 @@ pub(crate) struct Tracked {
     pub(crate) start_time: u64,
     pub(crate) part: Part,
     pub(crate) invocation_id: String,
-    /// Its slot in the shared held.
+    /// Who asked for it.
+    pub(crate) asked: Asked,
+    /// Its slot in the shared table.
     pub(crate) place: Use,
     /// Of an adopted process that is not (yet) the guard's child: its end is seen here only.
     pub(crate) handle: Option<(u64, OwnedFd)>,
@@ -113,7 +115,13 @@ impl Held {
         unit.processes.iter().find(|process| process.pid == pid)
     }
 
-    /// Takes a process that is over out of the held.
+    /// The process that this request has made or adopted.
+    pub(crate) fn asked_for(&self, asked: Asked) -> Option<&Tracked> {
+        let mut processes = self.units.values().flat_map(|unit| &unit.processes);
+        processes.find(|process| process.asked == asked && asked.session != 0)
+    }
+
+    /// Takes a process that is over out of the table.
     pub(crate) fn untrack(&mut self, pid: u32) -> Option<(String, Tracked)> {
         let name = self.owners.remove(&pid)?;
         let processes = &mut self.units.get_mut(&name)?.processes;
@@ -160,7 +168,7 @@ mod tests {
 
     fn process(pid: u32) -> Tracked {
         let (invocation_id, place) = ("1".to_owned(), Use { index: 0, serial: 1 });
-        Tracked { pid, start_time: 1, part: Part::Main, invocation_id, place, handle: None }
+        Tracked { pid, start_time: 1, part: Part::Main, invocation_id, asked: Asked::default(), place, handle: None }
     }
 
     #[test]

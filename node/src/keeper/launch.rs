@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use fleet_proto::control::{Failure, Spawn, Spawned};
+use fleet_proto::control::{Exited, Failure, Spawn, Spawned};
 use fleet_units::ids::UnitName;
 use fleet_units::log_record::Stream;
 use nix::sys::inotify::AddWatchFlags;
@@ -50,6 +50,9 @@ impl Supervisor {
     pub(crate) fn spawn(&mut self, spawn: &Spawn, asked: Asked) -> Result<Spawned, Failure> {
         let unit = unit_name(&spawn.unit)?;
         let part = part(&spawn.role)?;
+        if let Some((pid, start_time)) = self.done_before(asked) {
+            return Ok(Spawned { pid, start_time, ..Spawned::default() });
+        }
         let folder = self.group_folder(&spawn.unit)?;
         let (stdout, stderr) = (sink(spawn, &spawn.stdout, EXIT_STDOUT)?, sink(spawn, &spawn.stderr, EXIT_STDERR)?);
         let group = self.cgroups.as_ref().map(|tree| tree.unit(&spawn.unit));
@@ -97,12 +100,23 @@ impl Supervisor {
         Ok(Spawned { pid: running.pid, start_time: running.start_time, unenforced: running.unenforced })
     }
 
+    /// The process that an earlier supervisor made for this very request, which it did not come to answer. It may be over,
+    /// but the agent, which still waits for the answer, has not acknowledged that.
+    fn done_before(&self, asked: Asked) -> Option<(u32, u64)> {
+        if let Some(process) = self.held.asked_for(asked) {
+            return Some((process.pid, process.start_time));
+        }
+        let same =
+            |exited: &Exited| asked.session != 0 && (exited.session, exited.request) == (asked.session, asked.id);
+        self.events.ends().find(|(_, exited)| same(exited)).map(|(_, exited)| (exited.pid, 0))
+    }
+
     fn write_down(&mut self, place: Use, facts: Facts, running: &Running) {
         let (pid, start_time) = (running.pid, running.start_time);
         self.shared.set_start_time(place, start_time);
         self.shared.runs(place);
-        let Facts { unit, part, invocation_id, .. } = facts;
-        self.held.track(&unit, Tracked { pid, start_time, part, invocation_id, place, handle: None });
+        let Facts { unit, part, invocation_id, asked } = facts;
+        self.held.track(&unit, Tracked { pid, start_time, part, invocation_id, asked, place, handle: None });
     }
 
     /// There is nothing (more) to know of this use of a slot.

@@ -20,9 +20,9 @@ impl Supervisor {
     /// The guard or somebody else has rung: something in the shared table is new.
     pub(crate) fn on_bell(&mut self) {
         self.bell.hear();
+        // Before anything is reaped, and before an end is told: a sender that is over is still known now, and not afterwards.
+        self.read_notifications(NOTIFY_QUEUE);
         if self.shared.header().reaping() == Reaping::Asked {
-            // Before any of them is reaped: a sender that is over can still be looked up now, and not afterwards.
-            self.read_notifications(NOTIFY_QUEUE);
             self.note_strays();
             self.shared.header().set_reaping(Reaping::Granted);
             self.guard_bell.ring();
@@ -244,6 +244,8 @@ fn exited(process: &Tracked) -> Exited {
         pid: process.pid,
         role: process.part.word().to_owned(),
         invocation_id: process.invocation_id.clone(),
+        session: process.asked.session,
+        request: process.asked.id,
         ..Exited::default()
     }
 }

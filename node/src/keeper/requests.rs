@@ -77,7 +77,9 @@ impl Supervisor {
             let ours = fleet_proto::CONTROL_PROTOCOL;
             return Err(refused("attach", &format!("this supervisor speaks version {ours} of the protocol")));
         }
-        self.server.attach(&self.poll, connection, attach.session);
+        if !self.server.attach(&self.poll, connection, attach.session) {
+            return Err(refused("attach", "a newer agent has attached"));
+        }
         // What has happened by now is in the table and in the events, in neither twice nor in none.
         self.take_ends();
         self.events.rewind();
@@ -221,6 +223,9 @@ impl Supervisor {
     }
 
     fn adopt(&mut self, adopt: &Adopt, asked: Asked) -> Result<Process, Failure> {
+        if let Some(done) = self.held.asked_for(asked) {
+            return Ok(done.to_wire());
+        }
         let pid = if adopt.pid == 0 { self.only_child(&adopt.unit)? } else { adopt.pid };
         let step = format!("adopt {pid}");
         let stat = process::stat(pid).map_err(|error| failure(&step, 0, &error))?;
@@ -278,7 +283,7 @@ impl Supervisor {
             self.shared.free(place);
             return Err(refused(&step, "the process is over"));
         }
-        Ok(Tracked { pid, start_time, part, invocation_id, place, handle })
+        Ok(Tracked { pid, start_time, part, invocation_id, asked, place, handle })
     }
 
     /// The process that can only be the main one: an orphan of the unit, and the only one.

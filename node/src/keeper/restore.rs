@@ -83,6 +83,7 @@ impl Supervisor {
                     start_time: *start_time,
                     part: facts.part,
                     invocation_id,
+                    asked: facts.asked,
                     place: *place,
                     handle: None,
                 };

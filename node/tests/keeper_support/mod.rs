@@ -372,6 +372,20 @@ pub fn parent_of(pid: u32) -> Option<u32> {
     fleet_node::kernel::process::stat(pid).ok().map(|stat| stat.parent)
 }
 
+/// The node's process of this role, started by that guard; waits for it.
+pub fn process_of(guard: u32, role: &str) -> u32 {
+    let title = format!("fleet: {role} test");
+    let is_it = |pid: u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).next() == Some(title.as_bytes())
+    };
+    wait_for(|| {
+        let all = fleet_node::kernel::process::all().unwrap();
+        let mut children = all.iter().filter(|stat| stat.parent == guard && !stat.is_zombie());
+        children.find(|stat| is_it(stat.pid)).map(|stat| stat.pid)
+    })
+}
+
 pub fn alive(pid: u32) -> bool {
     fleet_node::kernel::process::stat(pid).is_ok_and(|stat| !stat.is_zombie())
 }
