@@ -119,14 +119,7 @@ mod tests {
 
     fn spec() -> HealthSpec {
         let zero = Duration::ZERO;
-        HealthSpec {
-            check: None,
-            interval: 10 * SECOND,
-            timeout: 2 * SECOND,
-            retries: 3,
-            start_period: zero,
-            ..HealthSpec::default()
-        }
+        HealthSpec { check: None, interval: 10 * SECOND, timeout: 2 * SECOND, retries: 3, start_period: zero }
     }
 
     fn failure(code: &str) -> Result<(), Reason> {

@@ -2,7 +2,7 @@
 
 /// The assignments of a file, in order. Lines without `=` and with names that are none are skipped, as systemd does.
 #[must_use]
-pub(super) fn parse(text: &str) -> Vec<(String, String)> {
+pub(crate) fn parse(text: &str) -> Vec<(String, String)> {
     let mut assignments = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

@@ -91,3 +91,21 @@ const TARGETS: &[&str] = &[
 pub fn is_well_known_target(name: &UnitName) -> bool {
     name.as_str().strip_suffix(".target").is_some_and(|stem| TARGETS.contains(&stem) || name.prefix() == "blockdev")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_of_the_manual_always_exists() {
+        let list = include_str!("../../testdata/directives/special-targets.txt").lines();
+        let missing: Vec<&str> = list
+            .filter(|line| !line.starts_with('#'))
+            .filter(|name| !is_well_known_target(&name.parse().unwrap()))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        for name in ["web.target", "basic.service", "my-network.target"] {
+            assert!(!is_well_known_target(&name.parse().unwrap()), "{name}");
+        }
+    }
+}

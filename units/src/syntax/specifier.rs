@@ -89,6 +89,11 @@ impl Specifiers<'_> {
                     "%{letter} (the unit file's path) means nothing here: units have no file on the node"
                 ));
             }
+            'c' | 'r' | 'R' => {
+                return Err(format!(
+                    "%{letter} (a path of systemd's cgroups) means nothing here: units have cgroups of their own"
+                ));
+            }
             _ => return Err(format!("%{letter} is no specifier; a percent sign is written %%")),
         })
     }
@@ -108,6 +113,8 @@ impl Specifiers<'_> {
             (None, 'T') => Ok("/tmp".into()),
             (None, 'V') => Ok("/var/tmp".into()),
             (None, 'D') => Ok("/usr/share".into()),
+            // As systemd's `specifier_credentials_dir`.
+            (None, 'd') => Ok(format!("{}/credentials/{}", self.host_value('t')?, self.name).into()),
             (None, _) => Err(format!("this host has no value for %{letter}")),
         }
     }
@@ -139,6 +146,35 @@ mod tests {
         let specifiers = Specifiers { name: &name, host: Some(&host) };
         assert_eq!(specifiers.expand("%H %t/x %S").unwrap(), "box /tmp/run/x /var/lib");
         assert_eq!(specifiers.expand("a %m").unwrap_err().offset, 2);
+    }
+
+    /// What systemd has, one a line; the node's own test looks at its values.
+    #[test]
+    fn every_specifier_of_systemd_is_filled_in_or_refused_with_a_reason() {
+        let list = include_str!("../../testdata/directives/specifiers.txt").lines();
+        let letters: Vec<(&str, &str)> = list
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| {
+                let mut words = line.split(' ');
+                (words.next().unwrap(), words.next().unwrap())
+            })
+            .collect();
+        for (letter, whose) in &letters {
+            let text = format!("%{letter}");
+            match (*whose, expand("web@a.service", &text)) {
+                ("name", Ok(value)) => assert!(!value.starts_with('%'), "{text} gave {value}"),
+                ("host", Ok(value)) => assert_eq!(value, text),
+                ("refused", Err(error)) => assert!(error.contains("means nothing here"), "{error}"),
+                (_, other) => panic!("{text} is of {whose}: {other:?}"),
+            }
+        }
+        let all = ('A'..='Z').chain('a'..='z').chain('0'..='9').map(|letter| letter.to_string());
+        for letter in all.filter(|letter| !letters.iter().any(|(known, _)| known == letter)) {
+            assert!(
+                expand("web@a.service", &format!("%{letter}")).unwrap_err().contains("is no specifier"),
+                "{letter}"
+            );
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! One claim of one unit.
 
 use super::endpoint::Endpoint;
-use crate::diagnostic::{Code, codes};
 use crate::spec::exec::{Directories, Preserve};
 use crate::spec::listen::{Listen, SocketAddress};
 use crate::spec::{ExecSpec, KindSpec, SocketSpec, UnitSpec};
@@ -80,7 +79,7 @@ impl<'a> Claim<'a> {
 
 /// How a clash is told.
 pub(super) struct Verdict {
-    pub code: Code,
+    pub code: &'static str,
     pub is_note: bool,
     pub hint: &'static str,
 }
@@ -103,18 +102,18 @@ impl Thing<'_> {
 
     pub(super) fn verdict(&self) -> Verdict {
         let (code, is_note, hint) = match self {
-            Thing::Port(..) => (codes::PORT_CLAIMED_TWICE, false, "one of them cannot listen there"),
-            Thing::Node(_) => (codes::PATH_CLAIMED_TWICE, false, "the second to listen takes it from the first"),
-            Thing::Queue(_) => (codes::PATH_CLAIMED_TWICE, false, "each takes messages from the other"),
-            Thing::Abstract(..) => (codes::NAME_CLAIMED_TWICE, false, "one of them cannot listen there"),
-            Thing::Path(_) => (codes::PATH_CLAIMED_TWICE, false, "each takes the other's file for its own"),
+            Thing::Port(..) => ("port-claimed-twice", false, "one of them cannot listen there"),
+            Thing::Node(_) => ("path-claimed-twice", false, "the second to listen takes it from the first"),
+            Thing::Queue(_) => ("path-claimed-twice", false, "each takes messages from the other"),
+            Thing::Abstract(..) => ("name-claimed-twice", false, "one of them cannot listen there"),
+            Thing::Path(_) => ("path-claimed-twice", false, "each takes the other's file for its own"),
             Thing::RuntimeFolder(_) => (
-                codes::SHARED_DIRECTORY,
+                "shared-directory",
                 false,
                 "it is removed when the first of them stops; RuntimeDirectoryPreserve= keeps it",
             ),
-            Thing::Folder(..) => (codes::SHARED_DIRECTORY, true, "nothing is wrong if they are meant to share it"),
-            Thing::BusName(_) => (codes::NAME_CLAIMED_TWICE, false, "only one process can own a bus name"),
+            Thing::Folder(..) => ("shared-directory", true, "nothing is wrong if they are meant to share it"),
+            Thing::BusName(_) => ("name-claimed-twice", false, "only one process can own a bus name"),
         };
         Verdict { code, is_note, hint }
     }

@@ -1,16 +1,17 @@
-//! One of the node's own processes: started by the guard, and started again at once when it dies.
+//! The agent's process: started, and started again at once when it dies.
 
-use std::ffi::OsString;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use fleet_proto::control::Failure;
 
-use super::shared::{Exact, Header, NodeProcess};
-use crate::kernel::spawn::{Command, Kind, Program, Running, start};
+use super::SupervisorConfig;
+use super::record::{Record, Records};
+use crate::kernel::process;
+use crate::kernel::spawn::{Command, Program, start};
 
-/// A process that lives shorter than this died of its start.
+/// An agent that lives shorter than this died of its start.
 const QUICK: Duration = Duration::from_millis(100);
 
 /// After so many of those in a row the next start waits.
@@ -19,7 +20,7 @@ const QUICK_DEATHS: u32 = 10;
 /// How long it waits then.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How fast a process that dies is started again.
+/// How fast an agent that dies is started again.
 #[derive(Debug, Default)]
 struct Pace {
     quick: u32,
@@ -33,20 +34,17 @@ impl Pace {
     }
 }
 
-/// The process, or when the next one is due.
+/// The agent's process, or when the next one is due.
 #[derive(Debug)]
-pub(crate) struct Role {
-    which: NodeProcess,
-    /// `argv[0]` first.
-    argv: Vec<OsString>,
+pub(crate) struct Agent {
     running: Option<(u32, Instant)>,
     due: Option<Instant>,
     pace: Pace,
 }
 
-impl Role {
-    pub(crate) fn new(which: NodeProcess, argv: Vec<OsString>) -> Self {
-        Self { which, argv, running: None, due: Some(Instant::now()), pace: Pace::default() }
+impl Agent {
+    pub(crate) fn new() -> Self {
+        Self { running: None, due: Some(Instant::now()), pace: Pace::default() }
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {
@@ -58,51 +56,50 @@ impl Role {
         self.due
     }
 
-    pub(crate) fn is_due(&self) -> bool {
-        self.due.is_some_and(|due| due <= Instant::now())
-    }
-
     /// No other is started.
     pub(crate) fn stop_starting(&mut self) {
         self.due = None;
     }
 
     /// The process is over. Gives how long the next start waits.
-    pub(crate) fn ended(&mut self, header: &Header) -> Duration {
-        header.set_process(self.which, None);
+    pub(crate) fn ended(&mut self) -> Duration {
         let lived = self.running.take().map_or(Duration::ZERO, |(_, since)| since.elapsed());
         let wait = self.pace.after(lived);
         self.due = Some(Instant::now() + wait);
         wait
     }
 
-    /// Starts it: this very binary, also if another one is at its path by now. It gets the descriptors in `keep`.
-    pub(crate) fn start(&mut self, node: &str, own_binary: BorrowedFd<'_>, keep: Vec<RawFd>, header: &Header) {
-        let (which, started) = (self.which, Instant::now());
-        match launch(&self.argv, own_binary, keep) {
-            Ok(Running { pid, start_time, .. }) => {
+    /// Starts it: this very binary, also if another one is at its path by now.
+    pub(crate) fn start(&mut self, config: &SupervisorConfig, own_binary: BorrowedFd<'_>, records: &Records) {
+        let started = Instant::now();
+        match launch(config, own_binary) {
+            Ok(pid) => {
                 self.running = Some((pid, started));
                 self.due = None;
-                header.set_process(which, Some(Exact { pid, start_time }));
-                tracing::info!(node, pid, "{which} started");
+                if let Ok(stat) = process::stat(pid) {
+                    let (unit, invocation_id) = (String::new(), String::new());
+                    records.write(&Record { pid, start_time: stat.start_time, unit, invocation_id });
+                }
+                tracing::info!(node = config.node, pid, "agent started");
             }
             Err(Failure { step, text, .. }) => {
-                self.ended(header);
-                tracing::error!(node, step, reason = text, "{which} cannot be started");
+                self.ended();
+                tracing::error!(node = config.node, step, reason = text, "the agent cannot be started");
             }
         }
     }
 }
 
-fn launch(argv: &[OsString], own_binary: BorrowedFd<'_>, keep: Vec<RawFd>) -> Result<Running, Failure> {
+fn launch(config: &SupervisorConfig, own_binary: BorrowedFd<'_>) -> Result<u32, Failure> {
     let environment: Vec<Vec<u8>> =
         std::env::vars_os().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat()).collect();
-    start(&Command {
+    let command = Command {
         program: Program::Open(own_binary),
-        argv: argv.iter().map(|argument| argument.as_bytes()).collect(),
+        argv: config.agent_argv.iter().map(|argument| argument.as_bytes()).collect(),
         environment: environment.iter().map(Vec::as_slice).collect(),
-        kind: Kind::Own { keep },
-    })
+        unit: None,
+    };
+    start(&command).map(|running| running.pid)
 }
 
 #[cfg(test)]
