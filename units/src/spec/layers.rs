@@ -7,6 +7,7 @@
 
 use crate::bundle::SourceTree;
 use crate::ids::{EnvironmentName, UnitName};
+use crate::syntax::mangle::SUFFIXES;
 use std::collections::{BTreeMap, HashMap};
 
 /// A layer, weakest first.
@@ -133,8 +134,6 @@ fn is_unit_file(file_name: &str) -> bool {
 /// at all.
 #[must_use]
 pub fn suffix_of(name: &str) -> Option<&str> {
-    const SUFFIXES: [&str; 11] =
-        ["service", "target", "timer", "socket", "mount", "automount", "swap", "path", "slice", "scope", "device"];
     name.rsplit_once('.').map(|(_, suffix)| suffix).filter(|suffix| SUFFIXES.contains(suffix))
 }
 

@@ -9,6 +9,7 @@
 pub mod document;
 pub mod escape;
 mod lines;
+pub mod mangle;
 pub mod specifier;
 pub mod text;
 pub mod variables;

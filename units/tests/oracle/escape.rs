@@ -1,8 +1,9 @@
-//! Escaped unit names against `systemd-escape`, both ways, plain and as paths, and into templates.
+//! Escaped unit names against `systemd-escape`, both ways, plain and as paths, into templates, and mangled.
 
 use super::{Random, assert_none, oracle, printed, seed};
 use fleet_units::ids::UnitName;
 use fleet_units::syntax::escape::{escape, escape_path, unescape, unescape_path};
+use fleet_units::syntax::mangle::mangle;
 
 const REAL: &[&str] = &[
     "a",
@@ -43,6 +44,19 @@ const REAL: &[&str] = &[
     r"\x4",
     r"\xc3\xa9",
     "x-systemd.device",
+    "nginx",
+    "nginx.conf",
+    "worker@",
+    "worker@1.timer",
+    "@1",
+    "a@b@c",
+    ".service",
+    "/var/lib",
+    "/dev",
+    "/sys/block/",
+    "/devices",
+    "/dev/../etc",
+    "a*.service",
 ];
 
 fn text(random: &mut Random) -> String {
@@ -58,6 +72,7 @@ const WAYS: &[Way] = &[
     (&["--path"], escape_path),
     (&["--unescape"], unescape),
     (&["--unescape", "--path"], unescape_path),
+    (&["--mangle"], mangle),
     (&["--template=foo@.service"], |text| {
         let template: UnitName = "foo@.service".parse().expect("it is a template");
         template.with_instance(&escape(text)).map(|name| name.to_string()).map_err(|error| error.to_string())
