@@ -8,6 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "fleet/v1/enroll.proto",
         "fleet/v1/local.proto",
         "fleet/control/v1/control.proto",
+        "fleet/control/v1/diary.proto",
     ];
     for file in files {
         println!("cargo:rerun-if-changed={file}");

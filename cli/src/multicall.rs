@@ -19,6 +19,7 @@ pub(crate) fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     // One arm for each process a node has.
     Some(match role {
         b"agent" => agent(&argv[1..]),
+        b"supervisor" => supervisor(title, &argv[1..]),
         _ => unknown(OsStr::from_bytes(role)),
     })
 }
@@ -32,11 +33,7 @@ struct Agent {
 
 fn agent(options: &[OsString]) -> ExitCode {
     let named = std::iter::once(OsString::from("fleet: agent")).chain(options.iter().cloned());
-    let format = match std::env::var("FLEET_LOG_FORMAT").as_deref() {
-        Ok("json") => LogFormat::Json,
-        _ => LogFormat::Text,
-    };
-    crate::daemon_log::start(format);
+    start_log();
     let ended = Agent::try_parse_from(named)
         .map_err(|error| error.to_string())
         .and_then(|agent| node_run::config(&agent.options).map_err(|error| error.to_string()))
@@ -48,6 +45,35 @@ fn agent(options: &[OsString]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The supervisor's options are the folders alone, and always both: `--state DIR --runtime DIR`.
+fn supervisor(title: &[u8], options: &[OsString]) -> ExitCode {
+    start_log();
+    let name = String::from_utf8_lossy(title.splitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default()).into_owned();
+    let value = |option: &str| {
+        let at = options.iter().position(|given| given == option);
+        at.and_then(|at| options.get(at + 1)).map(std::path::PathBuf::from)
+    };
+    let (Some(state), Some(runtime)) = (value("--state"), value("--runtime")) else {
+        tracing::error!("a supervisor is started by `fleet node run`, with --state and --runtime");
+        return ExitCode::from(2);
+    };
+    match fleet_node::supervise_units(name, state, runtime) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("the supervisor cannot run: {}", error_chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log() {
+    let format = match std::env::var("FLEET_LOG_FORMAT").as_deref() {
+        Ok("json") => LogFormat::Json,
+        _ => LogFormat::Text,
+    };
+    crate::daemon_log::start(format);
 }
 
 fn unknown(role: &OsStr) -> ExitCode {

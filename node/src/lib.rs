@@ -1,9 +1,9 @@
-//! The node daemon: a supervisor that outlives everything, and an agent that decides.
+//! The node daemon: a guard that is the parent of everything, a supervisor that acts, and an agent that decides.
 //!
 //! ```text
-//! run (keeper: one thread, the units' parent) --control socket--> agent (tokio)
-//!                                                                  link -> desk -> engine (supervise) -> control
-//!                                                                  local socket, http, log shipping, renewal
+//! run (guard) --starts--> supervise_units (supervisor) --control socket--> agent (tokio)
+//!                                                          link -> desk -> engine (supervise) -> control
+//!                                                          local socket, http, log shipping, renewal
 //! ```
 
 pub mod admission;
@@ -32,36 +32,56 @@ mod trace;
 pub(crate) use fleet_units::diagnostic::error_chain;
 
 use config::NodeConfig;
-use keeper::{KeeperError, SupervisorConfig};
+use keeper::{GuardConfig, KeeperError, SupervisorConfig};
 use logs::spool::SpoolLimits;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long the agent may take to stop all units when the daemon is asked to end: above the default TimeoutStopSec=.
 const STOP_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// Runs the node daemon's supervisor until it is asked to end; the agent is started by it. Starts no thread.
+/// Runs the node daemon's guard until it is asked to end; supervisor and agent are started by it. Starts no thread.
 ///
 /// # Errors
 /// When the state folder is in use, or sockets and folders cannot be made.
 pub fn run(config: &NodeConfig) -> Result<(), KeeperError> {
-    keeper::run(SupervisorConfig {
+    keeper::guard(GuardConfig {
         node: config.name.to_string(),
         state: config.state.clone(),
         runtime: config.runtime.clone(),
+        supervisor_argv: argv("supervisor", config),
         agent_argv: agent_argv(config),
+    })
+}
+
+/// Runs the node daemon's supervisor in a process that the guard has started.
+///
+/// # Errors
+/// When no guard has started it, or the spool cannot be used.
+pub fn supervise_units(node: String, state: PathBuf, runtime: PathBuf) -> Result<(), KeeperError> {
+    keeper::supervisor(SupervisorConfig {
+        node,
+        state,
+        runtime,
         stop_timeout: STOP_TIMEOUT,
         cgroups: true,
         spool_limits: SpoolLimits::default(),
     })
 }
 
-/// `fleet: agent NAME --state DIR …`: everything the agent needs to come to the same configuration.
+/// `fleet: ROLE NAME --state DIR --runtime DIR`
+fn argv(role: &str, config: &NodeConfig) -> Vec<OsString> {
+    let mut argv: Vec<OsString> = vec![format!("fleet: {role} {}", config.name).into()];
+    argv.extend(["--state".into(), config.state.clone().into()]);
+    argv.extend(["--runtime".into(), config.runtime.clone().into()]);
+    argv
+}
+
+/// Everything the agent needs to come to the same configuration.
 fn agent_argv(config: &NodeConfig) -> Vec<OsString> {
-    let mut argv: Vec<OsString> = vec![format!("fleet: agent {}", config.name).into()];
+    let mut argv = argv("agent", config);
     let mut option = |name: &str, value: OsString| argv.extend([name.into(), value]);
-    option("--state", config.state.clone().into());
-    option("--runtime", config.runtime.clone().into());
     if let Some(http) = config.http {
         option("--http", http.to_string().into());
     }

@@ -7,7 +7,7 @@ use fleet_node::supervise::{Act, Assigned, Config, Desired, Engine, Everything, 
 use fleet_units::bundle::{Bundle, SourceFile};
 use fleet_units::spec::{Context, load};
 use fleet_units::status::UnitStatus;
-use keeper_support::{Options, PATIENCE, alive, kill, scratch, start_supervisor};
+use keeper_support::{Options, PATIENCE, alive, kill, process_of, scratch, start_guard, wait_for};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 
 struct Host1 {
     root: PathBuf,
-    supervisor: Child,
+    guard: Child,
     handle: Handle,
 }
 
 impl Drop for Host1 {
     fn drop(&mut self) {
-        kill(self.supervisor.id(), libc::SIGTERM);
-        let _ = self.supervisor.wait();
+        kill(self.guard.id(), libc::SIGTERM);
+        let _ = self.guard.wait();
         let _ = std::fs::remove_dir_all(&self.root);
     }
 }
@@ -61,8 +61,8 @@ async fn engine(root: &Path) -> Handle {
 
 async fn host(name: &str) -> Host1 {
     let root = scratch(&format!("engine-{name}"));
-    let supervisor = start_supervisor(&root, Options::default());
-    Host1 { handle: engine(&root).await, root, supervisor }
+    let guard = start_guard(&root, Options::default());
+    Host1 { handle: engine(&root).await, root, guard }
 }
 
 fn assigned(name: &str, text: &str, files: &[(&str, &str)]) -> Assigned {
@@ -129,6 +129,42 @@ async fn a_simple_service_runs_crashes_comes_back_and_is_stopped() {
     assert_eq!(host.apply([unit()]).await, ["keep a.service"]);
     host.handle.stop_all().await;
     assert!(!alive(again.main_pid));
+}
+
+#[tokio::test]
+async fn an_engine_goes_on_with_the_next_supervisor_and_restarts_what_ended_without_one() {
+    let host = host("supervisors").await;
+    let go = host.path("go");
+    let script = format!("while ! test -e {}; do sleep 0.01; done; rm {}; exit 7", go.display(), go.display());
+    let ends = |restart: &str| format!("ExecStart=/bin/sh -c '{script}'\nRestart={restart}\nRestartSec=0");
+    host.apply([service("a.service", &ends("on-failure"))]).await;
+    let mut before = host.is("a.service", "running").await;
+    for round in 1..=3 {
+        let supervisor = process_of(host.guard.id(), "supervisor");
+        // One that is stopped does nothing, as one that is dead, for as long as the test wants.
+        kill(supervisor, libc::SIGSTOP);
+        std::fs::write(&go, "").unwrap();
+        wait_for(|| (!alive(before.main_pid)).then_some(()));
+        kill(supervisor, libc::SIGKILL);
+        let again = |status: &UnitStatus| status.restarts == round && status.sub_state == "running";
+        let after = host.until("a.service", again).await;
+        assert!(after.main_pid != before.main_pid && alive(after.main_pid));
+        before = after;
+    }
+    // What is asked while there is none is done by the next one.
+    let supervisor = process_of(host.guard.id(), "supervisor");
+    kill(supervisor, libc::SIGSTOP);
+    let applied = host.apply([service("b.service", &ends("no"))]).await;
+    assert_eq!(applied, ["stop a.service", "start b.service"]);
+    kill(supervisor, libc::SIGKILL);
+    let other = host.is("b.service", "running").await;
+    wait_for(|| (!alive(before.main_pid)).then_some(()));
+    kill(process_of(host.guard.id(), "supervisor"), libc::SIGSTOP);
+    std::fs::write(&go, "").unwrap();
+    wait_for(|| (!alive(other.main_pid)).then_some(()));
+    kill(process_of(host.guard.id(), "supervisor"), libc::SIGKILL);
+    let failed = host.is("b.service", "failed").await;
+    assert_eq!((failed.result.as_str(), failed.restarts), ("exit-code", 0));
 }
 
 #[tokio::test]

@@ -198,6 +198,25 @@ async fn signals_reach_the_processes_they_are_for() {
 }
 
 #[tokio::test]
+async fn a_unit_that_was_killed_as_a_whole_can_be_started_again() {
+    both_ways("again", async |mut node| {
+        let first = node.spawn(shell(UNIT, "exec sleep 1000")).await.unwrap().pid;
+        node.signal(UNIT, Target::All, libc::SIGKILL).await;
+        assert_eq!(node.exited(first).await.signal, libc::SIGKILL);
+        node.emptied(UNIT).await;
+        // In the same group; and while something of the killed unit may still be in it.
+        let second = node.spawn(shell(UNIT, "exec sleep 1000")).await.unwrap().pid;
+        node.signal(UNIT, Target::All, libc::SIGKILL).await;
+        let third = node.spawn(shell(UNIT, "exit 4")).await.unwrap().pid;
+        assert_eq!(node.exited(second).await.signal, libc::SIGKILL);
+        assert_eq!(node.exited(third).await.code, 4);
+        node.emptied(UNIT).await;
+        node
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_daemon_that_forked_twice_into_its_own_session_is_found_and_killed() {
     both_ways("daemon", async |mut node| {
         let file = node.root.join("daemon");

@@ -1,4 +1,4 @@
-//! What survives the agent, what a new agent is told, and how a supervisor ends.
+//! What survives the agent, what a new agent is told, and how a node ends.
 
 mod keeper_support;
 
@@ -174,18 +174,26 @@ async fn leaving_ends_everything_and_removes_what_was_made() {
         let pid = node.spawn(shell(UNIT, &script)).await.unwrap().pid;
         let daemon = pid_in(&file);
         let agent = wait_for(|| node.agents().first().copied());
-        let tree = fs::read_to_string(node.root.join("run/records/tree")).ok();
-        kill(node.supervisor.id(), libc::SIGTERM);
-        let status = wait_for(|| node.supervisor.try_wait().unwrap());
+        let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        kill(node.guard.id(), libc::SIGTERM);
+        let status = wait_for(|| node.guard.try_wait().unwrap());
         assert!(status.success());
         assert!(![pid, daemon, agent].into_iter().any(alive));
-        assert!(!node.root.join("run/control.sock").exists() && !node.root.join("run/records").exists());
-        assert_eq!(tree.is_some(), node.table.cgroups);
-        if let Some(path) = tree.as_ref().and_then(|text| text.lines().nth(1)) {
-            assert!(!std::path::Path::new(path).exists());
+        assert!(!node.root.join("run/control.sock").exists() && !node.root.join("run/table").exists());
+        let own = group.lines().find_map(|line| line.strip_prefix("0::").filter(|path| path.ends_with(UNIT)));
+        assert_eq!(own.is_some(), node.table.cgroups);
+        if let Some(path) = own {
+            assert!(!std::path::Path::new(&tree_mount()).join(path.trim_start_matches('/')).parent().unwrap().exists());
         }
         fs::remove_dir_all(&node.root).unwrap();
     }
+}
+
+/// Where the cgroup tree of version 2 is mounted.
+fn tree_mount() -> String {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let line = mounts.lines().find(|line| line.contains(" - cgroup2 ")).unwrap();
+    line.split(' ').nth(4).unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -224,7 +232,7 @@ async fn without_an_agent_the_units_are_asked_to_end_and_waited_for() {
 }
 
 #[tokio::test]
-async fn a_supervisor_kills_what_a_killed_one_left_and_says_so() {
+async fn a_guard_kills_what_a_killed_one_left_and_says_so() {
     for no_cgroups in [false, true] {
         let options = Options { no_cgroups, ..Options::default() };
         let mut node = Node::start(&format!("left-{no_cgroups}"), options).await;
@@ -233,11 +241,11 @@ async fn a_supervisor_kills_what_a_killed_one_left_and_says_so() {
         let pid = node.spawn(shell(UNIT, &script)).await.unwrap().pid;
         let daemon = pid_in(&file);
         let agent = wait_for(|| node.agents().first().copied());
-        kill(node.supervisor.id(), libc::SIGKILL);
-        node.supervisor.wait().unwrap();
+        kill(node.guard.id(), libc::SIGKILL);
+        node.guard.wait().unwrap();
         assert!(alive(pid) && alive(daemon));
-        let supervisor = start_supervisor(&node.root, options);
-        let next = Node::attach(node.root.clone(), supervisor).await;
+        let guard = start_guard(&node.root, options);
+        let next = Node::attach(node.root.clone(), guard).await;
         assert!(![pid, daemon, agent].into_iter().any(alive));
         assert!(next.table.units.is_empty());
         next.leave();
@@ -245,12 +253,12 @@ async fn a_supervisor_kills_what_a_killed_one_left_and_says_so() {
 }
 
 #[tokio::test]
-async fn two_supervisors_do_not_share_a_state_folder() {
+async fn two_guards_do_not_share_a_state_folder() {
     let node = Node::start("two", Options::default()).await;
-    let second = start_supervisor(&node.root, Options::default()).wait_with_output().unwrap();
+    let second = start_guard(&node.root, Options::default()).wait_with_output().unwrap();
     assert!(!second.status.success());
     let said = String::from_utf8(second.stderr).unwrap();
-    assert!(said.contains(&format!("is in use by process {}", node.supervisor.id())), "{said}");
+    assert!(said.contains(&format!("is in use by process {}", node.guard.id())), "{said}");
     node.leave();
 }
 
@@ -286,13 +294,15 @@ async fn a_start_takes_about_a_millisecond_and_an_idle_supervisor_sleeps() {
         times.push(began.elapsed());
     }
     times.sort();
-    let memory = fs::read_to_string(format!("/proc/{}/smaps_rollup", node.supervisor.id())).unwrap_or_default();
+    let supervisor = node.table.supervisor_pid;
+    let memory = fs::read_to_string(format!("/proc/{supervisor}/smaps_rollup")).unwrap_or_default();
     let private = memory.lines().filter(|line| line.starts_with("Private")).collect::<Vec<_>>().join(", ");
     eprintln!("start: median {:?}, worst {:?}; 40 units: {private}", times[20], times[39]);
     assert!(times[20] < Duration::from_millis(50));
     let switches = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", node.supervisor.id())).unwrap();
-        status.lines().filter(|line| line.contains("ctxt_switches")).map(str::to_owned).collect::<Vec<_>>()
+        let status = |pid: u32| fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let both = status(supervisor) + &status(node.guard.id());
+        both.lines().filter(|line| line.contains("ctxt_switches")).map(str::to_owned).collect::<Vec<_>>()
     };
     std::thread::sleep(Duration::from_millis(100));
     let before = switches();

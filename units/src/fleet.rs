@@ -13,7 +13,7 @@ pub use findings::{Finding, Findings};
 use crate::bundle::{Bundle, MAX_ENVIRONMENT, MAX_FILE, SourceTree};
 use crate::check;
 use crate::diagnostic::allow::{self, Allowed};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, codes};
 use crate::ids::{EnvironmentName, UnitDigest, UnitKind, UnitName};
 use crate::spec::layers::{Index, UnitFiles, suffix_of};
 use crate::spec::load::{Cache, Read, interpret};
@@ -141,7 +141,7 @@ impl<'a> Compiler<'a> {
         (!applies).then(|| {
             let hint = near().map_or(String::new(), |near| format!("did you mean {near}.d?"));
             let message = format!("the drop-ins of {folder}.d apply to no unit of this environment");
-            Diagnostic::warning("orphan-drop-in", whole(path), message).with_hint(hint)
+            Diagnostic::warning(codes::ORPHAN_DROP_IN, whole(path), message).with_hint(hint)
         })
     }
 
@@ -185,7 +185,7 @@ impl<'a> Compiler<'a> {
             match template.with_instance(&instance) {
                 Ok(name) => self.unit(&name),
                 Err(error) => {
-                    self.diagnostics.push(Diagnostic::error("bad-unit-name", whole(files.unit), error.to_string()))
+                    self.diagnostics.push(Diagnostic::error(codes::BAD_UNIT_NAME, whole(files.unit), error.to_string()))
                 }
             }
         }
@@ -245,7 +245,8 @@ impl<'a> Compiler<'a> {
             if !self.is_masked(files.unit) {
                 let documents = self.read(&files);
                 let judged = interpret(&name, &documents, &self.context, self.tree);
-                self.diagnostics.extend(judged.diagnostics.into_iter().filter(|found| found.code != "missing-file"));
+                self.diagnostics
+                    .extend(judged.diagnostics.into_iter().filter(|found| found.code != codes::MISSING_FILE.name));
             }
         }
     }
@@ -253,7 +254,7 @@ impl<'a> Compiler<'a> {
     fn sizes(&mut self) {
         if self.units.len() + self.triggers.len() > MAX_UNITS {
             let message = format!("the environment has more than {MAX_UNITS} units");
-            self.diagnostics.push(Diagnostic::error("too-many-units", whole(""), message));
+            self.diagnostics.push(Diagnostic::error(codes::TOO_MANY_UNITS, whole(""), message));
         }
         // Units hold no more than the tree does: while that keeps the bounds, they do.
         let sizes = self.tree.values().map(|file| file.content.len());
@@ -269,7 +270,7 @@ impl<'a> Compiler<'a> {
         }
         let large = paths.iter().filter(|(_, size)| **size > MAX_FILE).map(|(path, size)| {
             Diagnostic::error(
-                "file-too-large",
+                codes::FILE_TOO_LARGE,
                 whole(path),
                 format!("the file has {size} bytes; at most {MAX_FILE} are allowed"),
             )
@@ -278,7 +279,7 @@ impl<'a> Compiler<'a> {
         let total: usize = paths.values().sum();
         if total > MAX_ENVIRONMENT {
             let message = format!("the environment's files have {total} bytes; at most {MAX_ENVIRONMENT} are allowed");
-            self.diagnostics.push(Diagnostic::error("environment-too-large", whole(""), message));
+            self.diagnostics.push(Diagnostic::error(codes::ENVIRONMENT_TOO_LARGE, whole(""), message));
         }
     }
 
@@ -327,9 +328,9 @@ fn is_of_instance(found: &Diagnostic, documents: &[Arc<Read>]) -> bool {
     let of_file = documents.iter().filter(|read| read.file == found.place.file);
     let mut assignments = of_file.filter_map(|read| read.document.as_ref()).flat_map(|document| document.assignments());
     let named = |value: &str| OF_INSTANCE.iter().any(|specifier| value.contains(specifier));
-    found.code == "missing-file"
+    found.code == codes::MISSING_FILE.name
         || (found.place.line > 0
-            && found.code != "unknown-directive"
+            && found.code != codes::UNKNOWN_DIRECTIVE.name
             && assignments.any(|(_, assignment)| {
                 let (last, _) = assignment.position(assignment.value.len());
                 (assignment.line..=last).contains(&found.place.line) && named(&assignment.value)
@@ -346,7 +347,7 @@ fn stray(path: &str) -> Diagnostic {
         _ => "units are units/NAME.service, drop-ins units/NAME.service.d/NAME.conf, delivered files are below files/"
             .to_owned(),
     };
-    Diagnostic::warning("stray-file", whole(path), format!("nothing reads {path}")).with_hint(hint)
+    Diagnostic::warning(codes::STRAY_FILE, whole(path), format!("nothing reads {path}")).with_hint(hint)
 }
 
 /// The unit a file is named for; an error for kinds that Fleet does not have.
@@ -355,11 +356,11 @@ fn unit_name(file_name: &str, path: &str) -> Result<UnitName, Diagnostic> {
     if !["service", "target", "timer", "socket"].contains(&suffix) {
         let message = format!("Fleet has no .{suffix} units");
         let hint = "the kinds are .service, .target, .timer and .socket";
-        return Err(Diagnostic::error("unit-kind", whole(path), message).with_hint(hint));
+        return Err(Diagnostic::error(codes::UNIT_KIND, whole(path), message).with_hint(hint));
     }
     file_name
         .parse()
-        .map_err(|error: crate::ids::IdError| Diagnostic::error("bad-unit-name", whole(path), error.to_string()))
+        .map_err(|error: crate::ids::IdError| Diagnostic::error(codes::BAD_UNIT_NAME, whole(path), error.to_string()))
 }
 
 #[cfg(test)]

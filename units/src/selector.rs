@@ -66,6 +66,15 @@ impl Selector {
         contradiction(self.requirements.iter())
     }
 
+    /// The label, when it asks for one label alone, whatever its value.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        match self.requirements.as_slice() {
+            [Requirement { key, test: Test::Exists }] => Some(key),
+            _ => None,
+        }
+    }
+
     /// Whether no node can match both.
     #[must_use]
     pub fn excludes(&self, other: &Selector) -> bool {

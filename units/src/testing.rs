@@ -101,6 +101,7 @@ pub fn unit(name: &str, change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
             health_deadline: Duration::from_secs(300),
             files: vec![],
             files_change: FilesChange::Auto,
+            ..FleetSection::default()
         },
         health: HealthSpec {
             check: None,
@@ -108,6 +109,7 @@ pub fn unit(name: &str, change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
             timeout: Duration::from_secs(2),
             retries: 3,
             start_period: Duration::ZERO,
+            ..HealthSpec::default()
         },
         unenforced: vec![],
         values: BTreeMap::new(),

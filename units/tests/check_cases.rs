@@ -82,7 +82,7 @@ fn every_case_of_testdata_check_comes_out_as_written() {
 fn every_code_of_checks_across_units_and_of_comments_has_a_case() {
     let cases = cases();
     let shown = |code: &str| cases.iter().any(|(_, case)| case.expected.contains(&format!("[{code}]")));
-    let titles = ["Across units", "Secrets", "Comments that allow findings"];
+    let titles = ["Across units", "Placement, rollout and health", "Secrets", "Comments that allow findings"];
     let groups = codes::GROUPS.iter().filter(|group| titles.contains(&group.title));
     // What a plan alone tells is tested there.
     let codes = groups.flat_map(|group| group.codes).filter(|code| code.name != "requirement-missing");

@@ -112,8 +112,9 @@ fn show_unit(spec: &UnitSpec) -> String {
     let default = UnitSpec::new(spec.name.clone(), KindSpec::Target);
     show_fields!(out, spec, default; description, documentation, requires, requisite, wants, binds_to, part_of,
         conflicts, after, before, on_failure, on_success, start_limit_interval, start_limit_burst, wanted_by,
-        required_by, alias, triggered_by, fleet.nodes, fleet.instances, fleet.start, fleet.strict, fleet.max_parallel,
-        fleet.min_healthy, fleet.health_deadline, fleet.files, fleet.files_change, health.check, health.interval,
+        required_by, alias, triggered_by, fleet.nodes, fleet.instances, fleet.start, fleet.strict, fleet.spread,
+        fleet.singleton, fleet.gpus, fleet.strategy, fleet.canary, fleet.on_rollout_failure, fleet.max_parallel,
+        fleet.min_healthy, fleet.health_deadline, fleet.files, fleet.files_change, health.check, health.exec, health.grpc, health.interval,
         health.timeout, health.retries, health.start_period);
     for condition in &spec.conditions {
         let flag = |on, name| if on { name } else { "" };

@@ -9,7 +9,7 @@ use crate::output::{diagnostic, json};
 use crate::source_files::{self, Files, folder, git};
 use fleet_units::diagnostic::Diagnostic;
 use fleet_units::ids::EnvironmentName;
-use fleet_units::spec::directives;
+use fleet_units::spec::directives::{self, Directive};
 use fleet_units::spec::effective::{Effective, EffectiveLine, NotEffective, effective};
 use host::Specifier;
 use serde::Serialize;
@@ -74,6 +74,8 @@ struct Default<'a> {
     section: &'a str,
     key: &'a str,
     value: &'a str,
+    /// Who gives it: `fleet`, or `environment` where it is another one elsewhere.
+    origin: &'a str,
 }
 
 pub(crate) fn run(arguments: &Arguments, app: &App) -> CommandResult {
@@ -82,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments, app: &App) -> CommandResult {
     warn_of_environment(arguments, &files, app);
     let context = host::context(&arguments.environment, arguments.node.as_deref(), &arguments.specifier)?;
     let shown = effective(&unit, &files.tree, &context).map_err(not_effective)?;
-    let defaults = if arguments.defaults { defaults(&shown) } else { Vec::new() };
+    let defaults = if arguments.defaults { defaults(&shown, &arguments.environment) } else { Vec::new() };
     let wrong = shown.diagnostics.iter().any(Diagnostic::is_error);
     if app.output.is_json() {
         json::print(&app.output, &view(&shown, defaults, arguments))?;
@@ -128,11 +130,16 @@ fn not_effective(error: NotEffective) -> CommandError {
 }
 
 /// The keys of `[X-Fleet]` that have a default and are not set.
-fn defaults(shown: &Effective) -> Vec<Default<'static>> {
+fn defaults(shown: &Effective, environment: &EnvironmentName) -> Vec<Default<'static>> {
     let set = |key: &str| shown.lines.iter().any(|line| line.section == "X-Fleet" && line.key == key);
     let rows = directives::all().iter().filter(|row| row.section == "X-Fleet" && !row.default.is_empty());
     let rows = rows.filter(|row| !set(row.key));
-    rows.map(|row| Default { section: row.section, key: row.key, value: row.default }).collect()
+    let default = |row: &'static Directive| {
+        let value = row.default_in(environment);
+        let origin = if value == row.default { "fleet" } else { "environment" };
+        Default { section: row.section, key: row.key, value, origin }
+    };
+    rows.map(default).collect()
 }
 
 fn text(shown: &Effective, defaults: &[Default<'_>], arguments: &Arguments) -> String {
@@ -141,7 +148,12 @@ fn text(shown: &Effective, defaults: &[Default<'_>], arguments: &Arguments) -> S
     if !defaults.is_empty() {
         let header = if shown.lines.iter().any(|line| line.section == "X-Fleet") { "" } else { "\n[X-Fleet]\n" };
         text += &format!("{header}# not set, with their defaults:\n");
-        defaults.iter().for_each(|default| text += &format!("# {}={}\n", default.key, default.value));
+        for Default { key, value, origin, .. } in defaults {
+            if *origin == "environment" {
+                text += &format!("# of {}:\n", arguments.environment);
+            }
+            text += &format!("# {key}={value}\n");
+        }
     }
     text
 }

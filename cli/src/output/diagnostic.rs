@@ -90,10 +90,12 @@ fn paint(severity: Severity) -> Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fleet_units::diagnostic::codes;
 
     fn finding() -> Diagnostic {
         let place = Place { file: "units/web.service".into(), line: 12, column: 1 };
-        Diagnostic::error("unknown-directive", place, "there is no ExecStrat=").with_hint("did you mean ExecStart=?")
+        Diagnostic::error(codes::UNKNOWN_DIRECTIVE, place, "there is no ExecStrat=")
+            .with_hint("did you mean ExecStart=?")
     }
 
     #[test]
@@ -116,7 +118,7 @@ error[unknown-directive]: there is no ExecStrat=
     #[test]
     fn a_finding_about_a_whole_file_has_no_line() {
         let place = Place { file: "units/a.mount".into(), line: 0, column: 0 };
-        let finding = Diagnostic::error("unit-kind", place, "Fleet has no .mount units");
+        let finding = Diagnostic::error(codes::UNIT_KIND, place, "Fleet has no .mount units");
         let text = block(&finding, None, &[], &Stream::PIPE);
         assert_eq!(text, "error[unit-kind]: Fleet has no .mount units\n --> units/a.mount\n\n");
     }

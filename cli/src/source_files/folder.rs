@@ -3,6 +3,7 @@
 use super::{Files, ROOTS};
 use crate::error::{CommandError, CommandResult};
 use fleet_units::bundle::{MAX_FILE, SourceFile};
+use fleet_units::diagnostic::codes;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -33,17 +34,17 @@ fn walk(files: &mut Files, base: &Path, relative: &str) -> CommandResult<()> {
         for entry in fs::read_dir(&path).map_err(cannot)? {
             match entry.map_err(cannot)?.file_name().into_string() {
                 Ok(name) => names.push(name),
-                Err(name) => files.refuse("bad-name", relative, format!("{name:?} is no name for a file here")),
+                Err(name) => files.refuse(codes::BAD_NAME, relative, format!("{name:?} is no name for a file here")),
             }
         }
         names.sort();
         return names.iter().try_for_each(|name| walk(files, base, &format!("{relative}/{name}")));
     }
     if !metadata.is_file() {
-        files.refuse("not-a-file", relative, "only regular files are read");
+        files.refuse(codes::NOT_A_FILE, relative, "only regular files are read");
     } else if metadata.len() > MAX_FILE as u64 {
         let message = format!("{} bytes; a file may have {} MiB", metadata.len(), MAX_FILE >> 20);
-        files.refuse("file-too-large", relative, message);
+        files.refuse(codes::FILE_TOO_LARGE, relative, message);
     } else {
         let executable = metadata.permissions().mode() & 0o100 != 0;
         let content = fs::read(&path).map_err(cannot)?;

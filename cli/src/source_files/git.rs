@@ -5,6 +5,7 @@ use crate::error::{CommandError, CommandResult};
 use fleet_server::source::git::Git;
 use fleet_server::source::tree::TreeReader;
 use fleet_units::bundle::{MAX_FILE, SourceFile};
+use fleet_units::diagnostic::codes;
 use git2::{Index, IndexEntry, Odb, Repository};
 use std::path::Path;
 
@@ -40,7 +41,7 @@ pub(crate) fn staged(path: &Path) -> CommandResult<Files> {
             Err(_) => {
                 let name = String::from_utf8_lossy(&entry.path).into_owned();
                 if in_roots(&name) {
-                    files.refuse("bad-name", &name, "a file's name must be UTF-8");
+                    files.refuse(codes::BAD_NAME, &name, "a file's name must be UTF-8");
                 }
             }
         }
@@ -56,17 +57,17 @@ fn add(files: &mut Files, objects: &Odb<'_>, name: &str, entry: &IndexEntry) -> 
     /// Bits of the flags that say which side of an unfinished merge an entry is; zero when there is none.
     const STAGE: u16 = 0x3000;
     if entry.flags & STAGE != 0 {
-        files.refuse("unmerged", name, "the merge of this file is not finished");
+        files.refuse(codes::UNMERGED, name, "the merge of this file is not finished");
         return Ok(());
     }
     if !matches!(entry.mode, 0o100_644 | 0o100_755) {
-        files.refuse("not-a-file", name, "only regular files are read");
+        files.refuse(codes::NOT_A_FILE, name, "only regular files are read");
         return Ok(());
     }
     let cannot = || failed(format!("cannot read {name} from the index"));
     let (size, _) = objects.read_header(entry.id).map_err(cannot())?;
     if size > MAX_FILE {
-        files.refuse("file-too-large", name, format!("{size} bytes; a file may have {} MiB", MAX_FILE >> 20));
+        files.refuse(codes::FILE_TOO_LARGE, name, format!("{size} bytes; a file may have {} MiB", MAX_FILE >> 20));
         return Ok(());
     }
     let object = objects.read(entry.id).map_err(cannot())?;

@@ -12,7 +12,7 @@ pub(crate) mod git;
 pub(crate) mod loose;
 
 use fleet_units::bundle::SourceTree;
-use fleet_units::diagnostic::{Diagnostic, Place};
+use fleet_units::diagnostic::{Code, Diagnostic, Place};
 use fleet_units::ids::EnvironmentName;
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ impl Files {
     }
 
     /// `code` and words are those of the coordinator's reader of commits.
-    fn refuse(&mut self, code: &str, file: &str, why: impl Into<String>) {
+    fn refuse(&mut self, code: Code, file: &str, why: impl Into<String>) {
         let place = Place { file: file.to_owned(), line: 0, column: 0 };
         self.diagnostics.push(Diagnostic::error(code, place, why));
     }

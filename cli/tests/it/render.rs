@@ -59,6 +59,11 @@ Instances=2
     assert!(ran.stdout.contains("ExecStart=/bin/worker %i --host %H\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains("\n# not set, with their defaults:\n# Nodes="), "{}", ran.stdout);
     assert!(ran.stdout.contains("\n# MaxParallel=25%\n") && !ran.stdout.contains("# Instances="), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\n# of develop:\n# OnRolloutFailure=none\n"), "{}", ran.stdout);
+    let defaults = person.fleet("render worker@ repo -e test --defaults -o json").exits(0).json();
+    let mut defaults = defaults["defaults"].as_array().expect("a list").iter();
+    let failure = defaults.find(|default| default["key"] == "OnRolloutFailure").expect("it has a default");
+    assert_eq!((&failure["value"], &failure["origin"]), (&"pause".into(), &"environment".into()));
 }
 
 #[test]

@@ -119,7 +119,14 @@ mod tests {
 
     fn spec() -> HealthSpec {
         let zero = Duration::ZERO;
-        HealthSpec { check: None, interval: 10 * SECOND, timeout: 2 * SECOND, retries: 3, start_period: zero }
+        HealthSpec {
+            check: None,
+            interval: 10 * SECOND,
+            timeout: 2 * SECOND,
+            retries: 3,
+            start_period: zero,
+            ..HealthSpec::default()
+        }
     }
 
     fn failure(code: &str) -> Result<(), Reason> {

@@ -121,7 +121,14 @@ async fn a_tcp_check_wants_a_connection() {
 
 fn spec(check: Option<HealthCheck>) -> HealthSpec {
     let millis = Duration::from_millis;
-    HealthSpec { check, interval: millis(100), timeout: millis(50), retries: 2, start_period: Duration::ZERO }
+    HealthSpec {
+        check,
+        interval: millis(100),
+        timeout: millis(50),
+        retries: 2,
+        start_period: Duration::ZERO,
+        ..HealthSpec::default()
+    }
 }
 
 /// Runs a check and gives its reports.

@@ -12,6 +12,7 @@ use rustix::net::sockopt::socket_peercred;
 
 use super::frame;
 use super::poll::{Interest, Poll, Source};
+use super::shared::Asked;
 use super::socket;
 
 /// Connections at once. There is one agent, and for a moment its successor.
@@ -30,20 +31,28 @@ struct Connection {
     interest: Interest,
 }
 
+/// Makes the listening socket: by the guard, so that whoever connects while there is no supervisor waits for the next.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+    let listener = socket::replace(path, 0o600, |short| UnixListener::bind(short))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
 /// The socket and its connections.
 pub(crate) struct Server {
     listener: UnixListener,
     connections: BTreeMap<u64, Connection>,
     last: u64,
     attached: Option<u64>,
+    /// Of the agent that is attached.
+    session: u64,
 }
 
 impl Server {
-    pub(crate) fn bind(path: &Path, poll: &Poll) -> io::Result<Self> {
-        let listener = socket::replace(path, 0o600, |short| UnixListener::bind(short))?;
-        listener.set_nonblocking(true)?;
+    /// Serves the socket that the guard listens on.
+    pub(crate) fn new(listener: UnixListener, poll: &Poll) -> io::Result<Self> {
         poll.add(&listener, Source::Listener)?;
-        Ok(Self { listener, connections: BTreeMap::new(), last: 0, attached: None })
+        Ok(Self { listener, connections: BTreeMap::new(), last: 0, attached: None, session: 0 })
     }
 
     /// Takes new connections.
@@ -82,14 +91,24 @@ impl Server {
         })
     }
 
-    /// The connection is the agent's from now on; that of an earlier agent is closed.
-    pub(crate) fn attach(&mut self, poll: &Poll, number: u64) {
+    /// The connection is the agent's from now on; that of an earlier agent is closed. `false`: this is the earlier agent.
+    pub(crate) fn attach(&mut self, poll: &Poll, number: u64, session: u64) -> bool {
+        if session != 0 && session < self.session {
+            return false;
+        }
         if let Some(earlier) = self.attached.replace(number)
             && earlier != number
         {
             self.close(poll, earlier);
         }
         self.attached = Some(number);
+        self.session = session;
+        true
+    }
+
+    /// Who asks: the agent that is attached, with its request `id`.
+    pub(crate) fn asked(&self, number: u64, id: u64) -> Asked {
+        if self.is_attached(number) { Asked { session: self.session, id } } else { Asked::default() }
     }
 
     pub(crate) fn is_attached(&self, number: u64) -> bool {

@@ -31,15 +31,41 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn push(&mut self, unit: &str, event: event::Event) {
+    /// Adds an event; gives it back unless it says nothing new or there is no room for it.
+    pub(crate) fn push(&mut self, unit: &str, event: event::Event) -> Option<&Event> {
         if let event::Event::Notified(notified) = &event
             && (self.repeats(unit, notified) || !self.has_room(unit))
         {
-            return;
+            return None;
         }
         self.last_id += 1;
         let unit = unit.to_owned();
         self.queue.push_back(Event { id: self.last_id, unit, time_us: now_us(), event: Some(event) });
+        self.queue.back()
+    }
+
+    /// Goes on after this event.
+    pub(crate) fn resume(&mut self, last_id: u64) {
+        self.last_id = last_id;
+    }
+
+    /// Adds an event that an earlier supervisor wrote down.
+    pub(crate) fn restore(&mut self, event: Event) {
+        if let Some(event::Event::Notified(_)) = &event.event {
+            *self.notified.entry(event.unit.clone()).or_default() += 1;
+        }
+        self.last_id = event.id;
+        self.queue.push_back(event);
+    }
+
+    /// Everything that is not acknowledged, in order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Event> {
+        self.queue.iter()
+    }
+
+    /// The id before the first of those.
+    pub(crate) fn before_the_first(&self) -> u64 {
+        self.queue.front().map_or(self.last_id, |event| event.id - 1)
     }
 
     /// Counts one more message of this unit, unless there are enough.
@@ -92,9 +118,8 @@ impl Events {
 
     /// The next event to tell, unless the agent has enough to acknowledge.
     pub(crate) fn next(&mut self) -> Option<Event> {
-        let first = self.queue.front()?.id;
-        // Ids are consecutive, so the distance is the place in the queue.
-        let index = usize::try_from((self.told + 1).saturating_sub(first)).ok()?;
+        let told = self.told;
+        let index = self.queue.partition_point(|event| event.id <= told);
         if index >= EVENT_WINDOW {
             return None;
         }

@@ -4,18 +4,17 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use fleet_proto::control::{Failure, Spawn, Spawned};
+use fleet_proto::control::{Exited, Failure, Spawn, Spawned};
 use fleet_units::ids::UnitName;
 use fleet_units::log_record::Stream;
 use nix::sys::inotify::AddWatchFlags;
 use rustix::fs::{Gid, OFlags, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::record::Record;
+use super::held::Tracked;
+use super::shared::{Asked, Facts, Part, Use};
 use super::supervisor::Supervisor;
-use super::table::Tracked;
-use crate::kernel::process;
-use crate::kernel::spawn::{Command, Program, UnitSetup, failure, start};
+use crate::kernel::spawn::{Command, Kind, Program, Running, UnitSetup, failure, start};
 
 /// Exit statuses of systemd.exec(5).
 const EXIT_STDOUT: u32 = 209;
@@ -37,10 +36,23 @@ impl Sink {
     }
 }
 
+impl Sink {
+    fn reader(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Null => None,
+            Self::Captured { reader, .. } => Some(reader.as_fd()),
+        }
+    }
+}
+
 impl Supervisor {
-    /// Starts a process of a unit.
-    pub(crate) fn spawn(&mut self, spawn: &Spawn) -> Result<Spawned, Failure> {
+    /// Starts a process of a unit. It is in the shared table before it is there.
+    pub(crate) fn spawn(&mut self, spawn: &Spawn, asked: Asked) -> Result<Spawned, Failure> {
         let unit = unit_name(&spawn.unit)?;
+        let part = part(&spawn.role)?;
+        if let Some((pid, start_time)) = self.done_before(asked) {
+            return Ok(Spawned { pid, start_time, ..Spawned::default() });
+        }
         let folder = self.group_folder(&spawn.unit)?;
         let (stdout, stderr) = (sink(spawn, &spawn.stdout, EXIT_STDOUT)?, sink(spawn, &spawn.stderr, EXIT_STDERR)?);
         let group = self.cgroups.as_ref().map(|tree| tree.unit(&spawn.unit));
@@ -55,61 +67,118 @@ impl Supervisor {
         if argv.is_empty() {
             argv.push(spawn.program.as_bytes()); // a program without argv[0] meets surprises (execve(2))
         }
-        let running = start(&Command {
+        let facts = Facts { unit: spawn.unit.clone(), part, invocation_id: spawn.invocation_id.clone(), asked };
+        let place = self.shared.take(&facts).map_err(|error| failure("table of processes", 0, &error))?;
+        // Before there is anybody to write: from here on the pipes outlive this process.
+        if let Err(error) = self.depositor.keep(place, [stdout.reader(), stderr.reader()]) {
+            self.give_up(place);
+            return Err(failure("pipes to the guard", EXIT_STDOUT, &error));
+        }
+        let started = start(&Command {
             program,
             argv,
             environment,
-            unit: Some(UnitSetup {
+            kind: Kind::Unit(UnitSetup {
                 spawn,
+                pid: self.shared.pid_place(place),
                 stdio: [self.null.as_fd(), stdout.descriptor(&self.null), stderr.descriptor(&self.null)],
-                cgroup: group.as_ref().zip(folder.as_ref()),
+                cgroup: group.as_ref(),
+                folder: folder.as_ref(),
                 open_files: self.open_files,
             }),
-        })?;
-        self.capture(&unit, spawn, Stream::Stdout, stdout);
-        self.capture(&unit, spawn, Stream::Stderr, stderr);
-        // It is there also if it is over by now: nobody else reaps it.
-        let start_time = process::stat(running.pid).map(|stat| stat.start_time).unwrap_or_default();
-        self.write_down(spawn, running.pid, start_time);
-        Ok(Spawned { pid: running.pid, start_time, unenforced: running.unenforced })
+        });
+        let running = match started {
+            Ok(running) => running,
+            Err(failure) => {
+                self.give_up(place); // nobody is told about a process that never was
+                return Err(failure);
+            }
+        };
+        self.capture(place, &unit, spawn, Stream::Stdout, stdout);
+        self.capture(place, &unit, spawn, Stream::Stderr, stderr);
+        self.write_down(place, facts, &running);
+        Ok(Spawned { pid: running.pid, start_time: running.start_time, unenforced: running.unenforced })
     }
 
-    fn write_down(&mut self, spawn: &Spawn, pid: u32, start_time: u64) {
-        let (unit, invocation_id) = (spawn.unit.clone(), spawn.invocation_id.clone());
-        self.records.write(&Record { pid, start_time, unit, invocation_id: invocation_id.clone() });
-        let process = Tracked { pid, start_time, role: spawn.role.clone(), invocation_id, handle: None };
-        self.table.track(&spawn.unit, process);
+    /// The process that an earlier supervisor made for this very request, which it did not come to answer. It may be over,
+    /// but the agent, which still waits for the answer, has not acknowledged that.
+    fn done_before(&self, asked: Asked) -> Option<(u32, u64)> {
+        if let Some(process) = self.held.asked_for(asked) {
+            return Some((process.pid, process.start_time));
+        }
+        let same =
+            |exited: &Exited| asked.session != 0 && (exited.session, exited.request) == (asked.session, asked.id);
+        self.events.ends().find(|(_, exited)| same(exited)).map(|(_, exited)| (exited.pid, 0))
     }
 
-    /// The open folder of the unit's group, which is made and watched if it is new.
+    fn write_down(&mut self, place: Use, facts: Facts, running: &Running) {
+        let (pid, start_time) = (running.pid, running.start_time);
+        self.shared.set_start_time(place, start_time);
+        self.shared.runs(place);
+        let Facts { unit, part, invocation_id, asked } = facts;
+        self.held.track(&unit, Tracked { pid, start_time, part, invocation_id, asked, place, handle: None });
+    }
+
+    /// There is nothing (more) to know of this use of a slot.
+    pub(crate) fn give_up(&self, place: Use) {
+        self.depositor.drop(place);
+        self.shared.free(place);
+    }
+
+    /// The same, if the end was told and no pipe is open any more.
+    pub(crate) fn free_if_done(&self, place: Use) {
+        if self.shared.is_told(place) && !self.output.has(place) {
+            self.give_up(place);
+        }
+    }
+
+    /// The open folder of the unit's group, which is made and watched if it is new. `None`: there are no groups, or a
+    /// process has to enter it by itself.
+    ///
+    /// Linux (seen in 6.18) kills whatever is cloned straight into a group that was ever killed as a whole, so such a group
+    /// is made anew once it is empty.
     fn group_folder(&mut self, name: &str) -> Result<Option<File>, Failure> {
         let Some(tree) = &self.cgroups else { return Ok(None) };
         let group = tree.unit(name);
         let failed = |error: &io::Error| failure(format!("cgroup of {name}"), EXIT_CGROUP, error);
-        let folder = group.make().map_err(|error| failed(&error))?;
-        if self.table.unit(name).watch.is_none() {
-            let watch = self.groups.add_watch(&group.events_file(), AddWatchFlags::IN_MODIFY);
-            self.table.unit(name).watch = Some(watch.map_err(|error| failed(&error.into()))?.as_raw());
+        let unit = self.held.unit(name);
+        // One that this supervisor did not make may have been killed, too.
+        if (unit.killed || unit.watch.is_none()) && group.remove().is_ok() {
+            (unit.killed, unit.watch) = (false, None);
         }
-        Ok(Some(folder))
+        let folder = group.make().map_err(|error| failed(&error))?;
+        if unit.watch.is_none() {
+            let watch = self.groups.add_watch(&group.events_file(), AddWatchFlags::IN_MODIFY);
+            unit.watch = Some(watch.map_err(|error| failed(&error.into()))?.as_raw());
+        }
+        Ok((!unit.killed).then_some(folder))
     }
 
     /// Removes the unit's empty group. One that is not empty stays.
     pub(crate) fn forget_group(&mut self, name: &str) {
         if let Some(tree) = &self.cgroups
             && tree.unit(name).remove().is_ok()
-            && let Some(unit) = self.table.units.get_mut(name)
+            && let Some(unit) = self.held.units.get_mut(name)
         {
             unit.watch = None; // the kernel drops the watch with the file
         }
     }
 
-    fn capture(&mut self, unit: &UnitName, spawn: &Spawn, stream: Stream, sink: Sink) {
+    fn capture(&mut self, place: Use, unit: &UnitName, spawn: &Spawn, stream: Stream, sink: Sink) {
         let Sink::Captured { reader, .. } = sink else { return };
-        if let Err(error) = self.output.add(&self.poll, unit, stream, &spawn.invocation_id, reader) {
+        if let Err(error) = self.output.add(&self.poll, place, unit, stream, &spawn.invocation_id, reader) {
             tracing::error!(unit = %unit, %error, "output cannot be read");
         }
     }
+}
+
+pub(crate) fn part(role: &str) -> Result<Part, Failure> {
+    Part::of_word(role).ok_or_else(|| Failure {
+        step: "role".to_owned(),
+        errno: libc::EINVAL,
+        text: format!("no process of a unit is called {role:?}"),
+        exit_status: 0,
+    })
 }
 
 /// Only names of units become folders of the spool and of the cgroup tree.

@@ -1,7 +1,4 @@
-//! Ends what an earlier supervisor of the same state folder left when it was killed.
-//!
-//! Its units run on without anybody who reads their output or sees their end. Taking them over is the guard's task;
-//! here they are killed, and that is said.
+//! Ends what runs of a node without anybody to supervise it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::KeeperError;
-use super::record::{Record, Records};
+use super::shared::{self, Exact, NodeProcess, Seen, Shared};
 use crate::kernel::boot;
 use crate::kernel::cgroup::Group;
 use crate::kernel::process::{self, Stat};
@@ -20,25 +17,62 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Ends what a killed supervisor of `node` left running, going by the records in its runtime folder. For whoever is about
-/// to remove that folder, and knows that no supervisor uses it.
+/// Ends what a killed guard of `node` left running, going by the table in its runtime folder. For whoever is about to
+/// remove that folder, and knows that no guard uses it.
 ///
 /// # Errors
-/// When the boot id or the records cannot be read: then nothing is ended.
+/// When the boot id or the table cannot be read: then nothing is ended.
 pub fn end_of(runtime: &Path, node: &str) -> Result<(), KeeperError> {
-    if !runtime.join("records").exists() {
-        return Ok(());
-    }
     let boot_id = boot::id().map_err(KeeperError::system("read the boot id"))?;
-    let records = Records::open(runtime, &boot_id).map_err(KeeperError::path("open", runtime))?;
-    end(&records, node);
+    let shared = Shared::open(runtime, &boot_id).map_err(KeeperError::path("read", runtime.join(shared::FILE)))?;
+    if let Some(shared) = shared {
+        end(&shared, node);
+    }
     Ok(())
 }
 
-/// Kills, waits, says so, and forgets the records.
-pub(crate) fn end(records: &Records, node: &str) {
-    let recorded = records.read();
-    let groups: Vec<Group> = records.tree().iter().map(|path| Group::at(path)).collect();
+/// Ends the units and the node's own processes but the guard.
+pub(crate) fn end(shared: &Shared, node: &str) {
+    let of_node = NodeProcess::ALL.into_iter().filter_map(|which| shared.header().process(which));
+    // First, so that nobody starts anything meanwhile.
+    let own: Vec<Recorded> = of_node.map(Recorded::of_node).collect();
+    kill(own, &[], node);
+    end_units(shared, node);
+}
+
+/// Ends the units, and frees their slots.
+pub(crate) fn end_units(shared: &Shared, node: &str) {
+    let seen = shared.seen();
+    let groups: Vec<Group> = shared.header().tree().flatten().iter().map(|(path, _)| Group::at(path)).collect();
+    let recorded = seen.iter().filter(|seen| seen.phase.is_alive() && seen.pid != 0).map(Recorded::of_unit).collect();
+    kill(recorded, &groups, node);
+    for Seen { place, .. } in seen {
+        shared.free(place);
+    }
+}
+
+/// A process by what it is known by.
+struct Recorded {
+    pid: u32,
+    start_time: u64,
+    /// Empty: the node's own.
+    unit: String,
+    invocation_id: String,
+}
+
+impl Recorded {
+    fn of_node(Exact { pid, start_time }: Exact) -> Self {
+        Self { pid, start_time, unit: String::new(), invocation_id: String::new() }
+    }
+
+    fn of_unit(seen: &Seen) -> Self {
+        let (unit, invocation_id) = (seen.facts.unit.clone(), seen.facts.invocation_id.clone());
+        Self { pid: seen.pid, start_time: seen.start_time, unit, invocation_id }
+    }
+}
+
+/// Kills, waits, and says so.
+fn kill(recorded: Vec<Recorded>, groups: &[Group], node: &str) {
     let alive = || {
         let mut all = of_records(&recorded, &process::all().unwrap_or_default());
         for pid in groups.iter().flat_map(Group::processes) {
@@ -50,11 +84,14 @@ pub(crate) fn end(records: &Records, node: &str) {
         }
         all
     };
+    if recorded.is_empty() && groups.is_empty() {
+        return;
+    }
     let deadline = Instant::now() + PATIENCE;
     let mut killed = BTreeSet::new();
     let mut left = alive();
     while !left.is_empty() && Instant::now() < deadline {
-        for group in &groups {
+        for group in groups {
             let _ = group.kill(); // an older kernel cannot; the loop below does it
         }
         for (pid, start_time) in &left {
@@ -64,22 +101,26 @@ pub(crate) fn end(records: &Records, node: &str) {
         sleep(LOOK);
         left = alive();
     }
-    for group in &groups {
+    for group in groups {
         let _ = group.remove(); // tried again when the tree is made
     }
     if !killed.is_empty() {
         let units: BTreeSet<&str> =
             recorded.iter().map(|record| record.unit.as_str()).filter(|u| !u.is_empty()).collect();
-        tracing::warn!(node, processes = killed.len(), units = units.len(), "killed what an earlier supervisor left");
+        tracing::warn!(
+            node,
+            processes = killed.len(),
+            units = units.len(),
+            "killed what was left without a supervisor"
+        );
     }
     if !left.is_empty() {
-        tracing::error!(node, processes = left.len(), "what an earlier supervisor left cannot be killed");
+        tracing::error!(node, processes = left.len(), "what was left without a supervisor cannot be killed");
     }
-    records.clear();
 }
 
 /// The recorded processes that are alive, with everything in their sessions, below them, or of their invocations.
-fn of_records(recorded: &[Record], all: &[Stat]) -> BTreeMap<u32, u64> {
+fn of_records(recorded: &[Recorded], all: &[Stat]) -> BTreeMap<u32, u64> {
     let own = std::process::id();
     let starts: BTreeMap<u32, u64> = recorded.iter().map(|record| (record.pid, record.start_time)).collect();
     let variables: BTreeSet<String> = recorded
@@ -119,21 +160,26 @@ fn of_records(recorded: &[Record], all: &[Stat]) -> BTreeMap<u32, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keeper::shared::{Asked, Facts, Part};
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
+    use std::sync::atomic::Ordering;
 
     #[test]
-    fn what_the_records_name_is_ended_before_their_folder_goes() {
+    fn what_the_table_names_is_ended_before_its_folder_goes() {
         let root = std::env::temp_dir().join(format!("fleet-leftovers-{}", std::process::id()));
         end_of(&root, "n").unwrap(); // nothing was ever there
-        assert!(!root.exists());
-        let records = Records::open(&root, &boot::id().unwrap()).unwrap();
+        std::fs::create_dir(&root).unwrap();
+        let shared = Shared::create(&root, &boot::id().unwrap()).unwrap();
         let mut left = Command::new("sleep").arg("600").spawn().unwrap();
-        let start_time = process::stat(left.id()).unwrap().start_time;
-        let unit = "a.service".to_owned();
-        records.write(&Record { pid: left.id(), start_time, unit, invocation_id: String::new() });
+        let (unit, invocation_id) = ("a.service".to_owned(), String::new());
+        let facts = Facts { unit, part: Part::Main, invocation_id, asked: Asked::default() };
+        let place = shared.take(&facts).unwrap();
+        shared.set_start_time(place, process::stat(left.id()).unwrap().start_time);
+        shared.pid_place(place).store(left.id(), Ordering::Relaxed);
         end_of(&root, "n").unwrap();
         assert_eq!(left.wait().unwrap().signal(), Some(libc::SIGKILL));
+        assert!(shared.seen().is_empty());
         std::fs::remove_dir_all(root).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! One supervisor per state folder.
+//! One guard per state folder.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
@@ -22,10 +22,10 @@ pub(crate) fn take(state: &Path) -> Result<File, KeeperError> {
     take_file(state, "lock")
 }
 
-/// Takes the lock of a runtime folder, so that a supervisor with another state folder does not take its units for left
+/// Takes the lock of a runtime folder, so that a guard with another state folder does not take its units for left
 /// ones. Of another name: both folders may be the same.
 pub(crate) fn take_runtime(runtime: &Path) -> Result<File, KeeperError> {
-    take_file(runtime, "supervisor.lock")
+    take_file(runtime, "guard.lock")
 }
 
 /// Locks a file in `folder` and writes this process's id and start time into it. It holds until the file is closed, thus

@@ -1,7 +1,7 @@
 //! Which processes belong to a unit where it has no cgroup.
 //!
 //! A unit's processes are those that were started for it, and everything that descends from them. A daemon that forks
-//! twice and makes a session of its own has left that line: its parent is gone and it became the supervisor's child.
+//! twice and makes a session of its own has left that line: its parent is gone and it became the guard's child.
 //! It is recognised by its session or process group, and else by the INVOCATION_ID it was started with. A process
 //! that left the line *and* cleared its environment is found only if it is what the last process of a unit left (see
 //! `note_nameless`): that is what cgroups are for.
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kernel::process::{self, Stat};
 
-use super::table::Unit;
+use super::held::Unit;
 
 /// What tells a unit's processes.
 pub(crate) struct Marks<'a> {
@@ -27,7 +27,7 @@ impl<'a> Marks<'a> {
 }
 
 /// The processes of the unit that are alive, by pid with their start times. `orphans_of` is the process that orphans
-/// become children of: the supervisor. `started_with(pid, variable)` looks into a process's environment.
+/// become children of: the guard. `started_with(pid, variable)` looks into a process's environment.
 pub(crate) fn find(
     marks: &Marks<'_>,
     all: &[Stat],
@@ -60,16 +60,16 @@ pub(crate) fn find(
 }
 
 /// As [`find`], among the processes of this machine as they are now. Empty when `/proc` cannot be read.
-pub(crate) fn now(marks: &Marks<'_>) -> BTreeMap<u32, u64> {
+pub(crate) fn now(marks: &Marks<'_>, orphans_of: u32) -> BTreeMap<u32, u64> {
     let all = process::all().unwrap_or_default();
-    find(marks, &all, std::process::id(), process::started_with)
+    find(marks, &all, orphans_of, process::started_with)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SUPERVISOR: u32 = 10;
+    const GUARD: u32 = 10;
 
     fn stat(pid: u32, parent: u32, session: u32) -> Stat {
         Stat { pid, state: 'S', parent, group: session, session, start_time: u64::from(pid) }
@@ -79,19 +79,18 @@ mod tests {
         let invocations = BTreeSet::from(["ab".to_owned()]);
         let known = known.iter().map(|pid| (*pid, u64::from(*pid))).collect();
         let started_with = |pid: u32, variable: &str| variable == "INVOCATION_ID=ab" && marked.contains(&pid);
-        find(&Marks { known, invocations: &invocations }, all, SUPERVISOR, started_with).into_keys().collect()
+        find(&Marks { known, invocations: &invocations }, all, GUARD, started_with).into_keys().collect()
     }
 
     #[test]
     fn descendants_belong_and_strangers_do_not() {
-        let all =
-            [stat(SUPERVISOR, 1, 1), stat(22, 21, 20), stat(21, 20, 20), stat(20, SUPERVISOR, 20), stat(30, 1, 30)];
+        let all = [stat(GUARD, 1, 1), stat(22, 21, 20), stat(21, 20, 20), stat(20, GUARD, 20), stat(30, 1, 30)];
         assert_eq!(found(&[20], &all, &[]), [20, 21, 22]);
     }
 
     #[test]
     fn an_orphan_is_known_by_its_session_or_by_its_invocation() {
-        let all = [stat(21, SUPERVISOR, 20), stat(40, SUPERVISOR, 40), stat(41, 40, 40), stat(50, SUPERVISOR, 50)];
+        let all = [stat(21, GUARD, 20), stat(40, GUARD, 40), stat(41, 40, 40), stat(50, GUARD, 50)];
         assert_eq!(found(&[20], &all, &[40]), [21, 40, 41]);
     }
 
@@ -102,7 +101,7 @@ mod tests {
 
     #[test]
     fn zombies_and_reused_pids_do_not_count() {
-        let zombie = Stat { state: 'Z', ..stat(20, SUPERVISOR, 20) };
+        let zombie = Stat { state: 'Z', ..stat(20, GUARD, 20) };
         let reused = Stat { start_time: 99, ..stat(21, 1, 21) };
         assert!(found(&[20, 21], &[zombie, reused], &[]).is_empty());
     }

@@ -1,24 +1,31 @@
-//! The supervisor: the process that outlives the agent and is the parent of every unit's process.
+//! The processes that outlive the agent: the guard, which is the parent of everything, and the supervisor, which acts.
 //!
-//! One thread, one epoll loop, no async, no policy: it does what the agent asks over the control socket, and keeps what
-//! the agent has to know (what runs, how things ended, who said what) until the agent says it knows.
+//! One thread each, one epoll loop, no async, no policy. The supervisor does what the agent asks over the control socket,
+//! and keeps what the agent has to know (what runs, how things ended, who said what) until the agent says it knows.
 //!
 //! ```text
-//!                 control.sock: requests, replies, events
-//!      agent  <------------------------------------------>  supervisor (Supervisor::turn)
-//!        ^  started again at once when it dies                 |  signalfd   SIGCHLD -> reap -> Exited
-//!        '-----------------------------------------------------'  inotify    cgroup.events -> Emptied
-//!      units' processes  --stdout, stderr: pipes-->               pipes      output -> spool
-//!                        --sd_notify: notify.sock-->              datagram   notify -> Notified
+//! guard ---- starts, and starts again ----> supervisor, agent         reaps every child: ends -> shared table
+//!   |  \____ shared table, bells ___________/    |  control.sock: requests, replies, events
+//!   |                                            '--------------------------------------------> agent
+//!   '- units' processes (made by the supervisor as the guard's children)
+//!        --stdout, stderr: pipes-->   output -> spool             supervisor
+//!        --sd_notify: notify.sock-->  notify -> Notified          supervisor
+//!                                     inotify on cgroup.events -> Emptied
 //! ```
-//! Files: [`supervisor`] is the loop, [`requests`] what it does on demand, [`launch`] a Spawn; [`table`] what is held,
-//! [`events`] what is to be told, [`members`] who belongs to a unit where there are no cgroups, [`record`] what a next
-//! supervisor needs to find what this one left, [`leftover`] that search.
+//! Files: [`guard`] and [`role`] are the guard; [`shared`] the table, [`store`] the copies of pipes, [`bell`] and [`inherit`]
+//! what both share.
+//! [`supervisor`] is its loop, [`requests`] what it does on demand, [`launch`] a Spawn; [`held`] what is held, [`events`]
+//! what is to be told, [`reap`] what becomes an event, [`members`] who belongs to a unit where there are no cgroups,
+//! [`diary`] and [`restore`] what survives a killed supervisor, [`leftover`] ends what nobody supervises. See docs/design/supervision.md.
 
-mod agent;
+mod bell;
 mod control;
+mod diary;
 mod events;
 pub(crate) mod frame;
+mod guard;
+mod held;
+mod inherit;
 mod launch;
 mod leftover;
 mod lock;
@@ -27,13 +34,15 @@ mod notify;
 mod output;
 mod poll;
 mod reap;
-mod record;
 mod requests;
+mod restore;
+mod role;
+mod shared;
 pub(crate) mod socket;
+mod store;
 mod supervisor;
-mod table;
 
-use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,8 +51,9 @@ use crate::logs::SpoolError;
 use crate::logs::spool::SpoolLimits;
 
 pub use frame::FrameError;
+pub use guard::{GuardConfig, guard};
 pub use leftover::end_of as end_leftovers;
-pub use supervisor::run;
+pub use supervisor::supervisor;
 
 /// Asks the agent to stop every unit in order, and to end. Not SIGTERM: that ends an agent and nothing else, so that a
 /// person who kills one stops no unit.
@@ -54,14 +64,11 @@ pub(crate) const STOP_UNITS: i32 = libc::SIGUSR1;
 pub struct SupervisorConfig {
     /// The node's name, for messages and for the name of its cgroup.
     pub node: String,
-    /// The node's state folder; the spool and the lock are in it. Made if missing.
+    /// The node's state folder; the spool is in it.
     pub state: PathBuf,
-    /// The node's runtime folder: sockets and records. Made if missing, 0755.
+    /// The node's runtime folder: sockets and the shared table.
     pub runtime: PathBuf,
-    /// How the agent is started: this very executable with these arguments, `argv[0]` first (`fleet: agent NAME`), and
-    /// this process's environment.
-    pub agent_argv: Vec<OsString>,
-    /// How long the agent may take to stop all units when this process is asked to end.
+    /// How long the agent may take to stop all units when the node is asked to end.
     pub stop_timeout: Duration,
     /// Whether units get cgroups of their own where that is possible.
     pub cgroups: bool,
@@ -69,10 +76,10 @@ pub struct SupervisorConfig {
     pub spool_limits: SpoolLimits,
 }
 
-/// Why a supervisor cannot start or go on.
+/// Why a guard or a supervisor cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum KeeperError {
-    /// Another supervisor has the state or the runtime folder.
+    /// Another guard has the state or the runtime folder.
     #[error("{} is in use by process {holder}", state.display())]
     Locked {
         /// The folder.
@@ -99,8 +106,17 @@ pub enum KeeperError {
         source: io::Error,
     },
     /// This process has more than one thread: it could not start children safely.
-    #[error("a supervisor must have a single thread, this process has {0}")]
+    #[error("guard and supervisor must have a single thread, this process has {0}")]
     Threads(usize),
+    /// A supervisor is started by a guard and by nobody else.
+    #[error("{} is not the table of this process's parent: a supervisor is started by `fleet node run`", table.display())]
+    NotStartedByGuard {
+        /// The table that was looked at.
+        table: PathBuf,
+    },
+    /// Whoever has started this supervisor is not there any more.
+    #[error("the guard is gone")]
+    GuardGone,
     /// The spool cannot be opened.
     #[error("open the log spool")]
     Spool(#[from] SpoolError),
@@ -115,4 +131,15 @@ impl KeeperError {
     fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { action, source }
     }
+}
+
+fn single_threaded() -> Result<(), KeeperError> {
+    let threads = fs::read_dir("/proc/self/task").map_err(KeeperError::system("count threads"))?.count();
+    if threads == 1 { Ok(()) } else { Err(KeeperError::Threads(threads)) }
+}
+
+/// CLOCK_MONOTONIC in nanoseconds: the same for every process of this machine.
+fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }

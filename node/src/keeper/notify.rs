@@ -6,6 +6,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recvmsg};
 
 use super::poll::{Interest, Poll, Source};
@@ -24,6 +25,32 @@ pub(crate) struct Message {
     pub(crate) text: String,
 }
 
+/// The value of NOTIFY_SOCKET. A path that units could not name is replaced by an abstract name.
+fn address(path: &Path) -> String {
+    match path.to_str() {
+        Some(text) if socket::fits(path) => text.to_owned(),
+        _ => socket::abstract_name(path),
+    }
+}
+
+/// Makes the socket: by the guard, so that what is sent while there is no supervisor waits for the next. Every user can
+/// send to it: who the sender is decides what a message counts for.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixDatagram> {
+    let socket = match address(path).strip_prefix('@') {
+        Some(name) => UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)?,
+        None => socket::replace(path, 0o666, |short| UnixDatagram::bind(short))?,
+    };
+    socket.set_nonblocking(true)?;
+    rustix::net::sockopt::set_socket_passcred(&socket, true)?;
+    Ok(socket)
+}
+
+/// Whether there is a message to read.
+pub(crate) fn is_waiting(socket: &UnixDatagram) -> bool {
+    let mut polled = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+}
+
 /// The socket.
 pub(crate) struct Notify {
     socket: UnixDatagram,
@@ -33,24 +60,10 @@ pub(crate) struct Notify {
 }
 
 impl Notify {
-    /// Every user can send to it: who the sender is decides what a message counts for.
-    pub(crate) fn bind(path: &Path, poll: &Poll) -> io::Result<Self> {
-        let (socket, address) = match path.to_str() {
-            Some(text) if socket::fits(path) => {
-                let socket = socket::replace(path, 0o666, |short| UnixDatagram::bind(short))?;
-                (socket, text.to_owned())
-            }
-            // Units could not name it.
-            _ => {
-                let name = socket::abstract_name(path);
-                let address = SocketAddr::from_abstract_name(name.trim_start_matches('@'))?;
-                (UnixDatagram::bind_addr(&address)?, name)
-            }
-        };
-        socket.set_nonblocking(true)?;
-        rustix::net::sockopt::set_socket_passcred(&socket, true)?;
+    /// Reads the socket that the guard has bound to `path`.
+    pub(crate) fn new(socket: UnixDatagram, path: &Path, poll: &Poll) -> io::Result<Self> {
         poll.add(&socket, Source::Notify)?;
-        Ok(Self { socket, address, interest: Interest::Read })
+        Ok(Self { socket, address: address(path), interest: Interest::Read })
     }
 
     /// Whether to read at all. While not, senders wait.
@@ -61,25 +74,30 @@ impl Notify {
         }
     }
 
-    /// The next message that is there. Descriptors that come with it are closed: for BARRIER=1 that is the answer, and
-    /// none are stored.
+    /// The next message that is there. It stays there until [`Notify::consume`], so that it is not lost with this process.
     pub(crate) fn next(&self) -> Option<Message> {
         loop {
-            match self.receive() {
+            match self.receive(MsgFlags::MSG_PEEK) {
                 Ok(Some(message)) => return Some(message),
-                Ok(None) => {}
+                Ok(None) => self.consume(),
                 Err(nix::errno::Errno::EINTR) => {}
                 Err(_) => return None,
             }
         }
     }
 
+    /// Takes the first message away. Descriptors that come with it are closed: for BARRIER=1 that is the answer, and none
+    /// are stored.
+    pub(crate) fn consume(&self) {
+        while let Err(nix::errno::Errno::EINTR) = self.receive(MsgFlags::empty()) {}
+    }
+
     /// `None`: a message that counts for nothing.
-    fn receive(&self) -> nix::Result<Option<Message>> {
+    fn receive(&self, how: MsgFlags) -> nix::Result<Option<Message>> {
         let mut buffer = [0; LONGEST];
         let mut control = nix::cmsg_space!(UnixCredentials, [std::os::fd::RawFd; DESCRIPTORS]);
         let mut parts = [IoSliceMut::new(&mut buffer)];
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC | how;
         let received = recvmsg::<UnixAddr>(self.socket.as_fd().as_raw_fd(), &mut parts, Some(&mut control), flags)?;
         let mut sender = None;
         for part in received.cmsgs()? {

@@ -11,6 +11,7 @@ use fleet_units::time::Timestamp;
 use rustix::io::Errno;
 
 use super::poll::{Poll, Source};
+use super::shared::Use;
 use crate::logs::spool::{CHUNK, Spool, SpoolWriter};
 
 /// The time now, as log frames carry it.
@@ -21,6 +22,8 @@ fn now() -> Timestamp {
 
 /// The reading end of one stream of one process.
 struct Pipe {
+    /// The process's slot.
+    place: Use,
     reader: OwnedFd,
     unit: UnitName,
     stream: Stream,
@@ -34,6 +37,8 @@ pub(crate) struct Output {
     pipes: BTreeMap<u64, Pipe>,
     last: u64,
     buffer: Vec<u8>,
+    /// Slots of pipes that were closed.
+    closed: Vec<Use>,
 }
 
 /// What a read found.
@@ -45,13 +50,21 @@ enum Read {
 
 impl Output {
     pub(crate) fn new(spool: Spool) -> Self {
-        Self { spool, writers: BTreeMap::new(), pipes: BTreeMap::new(), last: 0, buffer: vec![0; CHUNK] }
+        Self {
+            spool,
+            writers: BTreeMap::new(),
+            pipes: BTreeMap::new(),
+            last: 0,
+            buffer: vec![0; CHUNK],
+            closed: Vec::new(),
+        }
     }
 
     /// Reads `reader`, which must not block, from now on.
     pub(crate) fn add(
         &mut self,
         poll: &Poll,
+        place: Use,
         unit: &UnitName,
         stream: Stream,
         invocation: &str,
@@ -60,8 +73,18 @@ impl Output {
         self.last += 1;
         poll.add(&reader, Source::Pipe(self.last))?;
         let invocation = invocation_id(invocation);
-        self.pipes.insert(self.last, Pipe { reader, unit: unit.clone(), stream, invocation });
+        self.pipes.insert(self.last, Pipe { place, reader, unit: unit.clone(), stream, invocation });
         Ok(())
+    }
+
+    /// Whether a pipe of the process in this slot is open.
+    pub(crate) fn has(&self, place: Use) -> bool {
+        self.pipes.values().any(|pipe| pipe.place == place)
+    }
+
+    /// Slots of which a pipe was closed since the last call.
+    pub(crate) fn take_closed(&mut self) -> Vec<Use> {
+        std::mem::take(&mut self.closed)
     }
 
     /// A pipe has something to read, or its last writer is gone.
@@ -119,6 +142,7 @@ impl Output {
     fn close(&mut self, poll: &Poll, number: u64) {
         let Some(pipe) = self.pipes.remove(&number) else { return };
         poll.remove(&pipe.reader);
+        self.closed.push(pipe.place);
         let mut others = self.pipes.values().filter(|other| other.unit == pipe.unit).peekable();
         if others.peek().is_none() {
             // Nothing is kept for a unit that does not run.

@@ -12,6 +12,10 @@ use rustix::event::{Timespec, epoll};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Signals,
+    Bell,
+    Store,
+    /// The guard's end of the channel to it: it only ever says that the guard is gone.
+    Guard,
     Listener,
     Notify,
     Groups,
@@ -32,6 +36,9 @@ impl Source {
             Self::Connection(number) => (4, number),
             Self::Pipe(number) => (5, number),
             Self::Adopted(number) => (6, number),
+            Self::Bell => (7, 0),
+            Self::Store => (8, 0),
+            Self::Guard => (9, 0),
         };
         (tag << TAG) | number
     }
@@ -45,6 +52,9 @@ impl Source {
             3 => Self::Groups,
             4 => Self::Connection(number),
             5 => Self::Pipe(number),
+            7 => Self::Bell,
+            8 => Self::Store,
+            9 => Self::Guard,
             _ => Self::Adopted(number),
         }
     }
@@ -93,6 +103,12 @@ impl Poll {
         Ok(epoll::modify(&self.epoll, descriptor, data, interest.flags())?)
     }
 
+    /// Watches for nothing but the end of the other side.
+    pub(crate) fn add_end(&self, descriptor: impl AsFd, source: Source) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(source.encode());
+        Ok(epoll::add(&self.epoll, descriptor, data, epoll::EventFlags::empty())?)
+    }
+
     /// Before a descriptor is closed: a child between fork and exec has a copy, which would keep it watched.
     pub(crate) fn remove(&self, descriptor: impl AsFd) {
         let _ = epoll::delete(&self.epoll, descriptor); // not watched is fine too
@@ -121,9 +137,14 @@ mod tests {
 
     #[test]
     fn sources_survive_the_kernel() {
-        for source in
-            [Source::Signals, Source::Notify, Source::Connection(1), Source::Pipe(7), Source::Adopted(1 << 50)]
-        {
+        for source in [
+            Source::Signals,
+            Source::Bell,
+            Source::Notify,
+            Source::Connection(1),
+            Source::Pipe(7),
+            Source::Adopted(1 << 50),
+        ] {
             assert_eq!(Source::decode(source.encode()), source);
         }
     }

@@ -3,72 +3,69 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
-use fleet_proto::control::{Emptied, Exited, Notified, event};
+use fleet_proto::control::{DiaryEvent, Emptied, Exited, Notified, diary_entry, event};
 
+use super::held::Tracked;
 use super::members::{self, Marks};
+use super::shared::{Reaping, Use};
 use super::supervisor::Supervisor;
-use super::table::Tracked;
 use crate::kernel::process::{self, Stat};
-use crate::kernel::wait::{self, Ended};
+use crate::kernel::wait::Ended;
 
 /// Messages read before processes are reaped: as many as the kernel ever queues for the socket where
 /// net.unix.max_dgram_qlen is left alone (512 at most), so the last words of what is over are among them.
 const NOTIFY_QUEUE: usize = 512;
 
 impl Supervisor {
-    /// Takes note of every child that is over.
-    pub(crate) fn reap(&mut self) {
-        if wait::peek().is_none() {
-            return;
-        }
-        // Before any of them is reaped: a sender that is over can still be looked up now, and not afterwards.
+    /// The guard or somebody else has rung: something in the shared table is new.
+    pub(crate) fn on_bell(&mut self) {
+        self.bell.hear();
+        // Before anything is reaped, and before an end is told: a sender that is over is still known now, and not afterwards.
         self.read_notifications(NOTIFY_QUEUE);
-        self.note_strays();
-        while let Some(ended) = wait::any() {
-            self.records.remove(ended.pid);
-            if self.agent.pid() == Some(ended.pid) {
-                self.agent_ended(&ended);
-            } else {
-                self.process_ended(ended);
-            }
+        if self.shared.header().reaping() == Reaping::Asked {
+            self.note_strays();
+            self.shared.header().set_reaping(Reaping::Granted);
+            self.guard_bell.ring();
+        }
+        self.take_ends();
+    }
+
+    /// Takes note of every end that the guard wrote down.
+    pub(crate) fn take_ends(&mut self) {
+        let over = |process: &Tracked| Some((process.place, process.pid, self.shared.end_of(process.place)?));
+        let processes = self.held.units.values().flat_map(|unit| &unit.processes);
+        let ends: Vec<(Use, u32, Option<Ended>)> = processes.filter_map(over).collect();
+        for (place, pid, end) in ends {
+            self.process_ended(place, pid, end);
         }
         self.look_for_empty();
     }
 
-    fn agent_ended(&mut self, ended: &Ended) {
-        let wait = self.agent.ended();
-        let (node, code, signal) = (&self.config.node, ended.code, ended.signal);
-        if self.is_serving() {
-            tracing::warn!(node, code, signal, wait_ms = wait.as_millis(), "the agent ended and is started again");
-        } else {
-            self.agent.stop_starting();
-            tracing::info!(node, code, signal, "the agent ended");
-        }
-    }
-
-    fn process_ended(&mut self, ended: Ended) {
-        let Some((unit, process)) = self.table.untrack(ended.pid) else { return };
-        let exited =
-            Exited { code: ended.code, signal: ended.signal, core_dumped: ended.core_dumped, ..exited(&process) };
+    fn process_ended(&mut self, place: Use, pid: u32, end: Option<Ended>) {
+        let Some((unit, process)) = self.held.untrack(pid) else { return };
+        let exited = match end {
+            Some(Ended { code, signal, core_dumped, .. }) => Exited { code, signal, core_dumped, ..exited(&process) },
+            None => Exited { unknown: true, ..exited(&process) },
+        };
         self.tell_end(&unit, process, exited);
+        // After the event is written down, with the use of this slot: so it is told once, whoever tells it.
+        self.shared.told(place);
+        self.free_if_done(place);
     }
 
     /// An adopted process that is another one's child is over. If it became this one's child meanwhile, it is told when
     /// it is reaped.
     pub(crate) fn on_adopted_end(&mut self, number: u64) {
-        let Some(pid) = self.table.watched(number) else { return };
-        if process::stat(pid).is_ok_and(|stat| super::supervisor::is_child(&stat)) {
-            self.reap();
+        let Some(pid) = self.held.watched(number) else { return };
+        let Some(Tracked { place, handle, .. }) = self.held.tracked(pid) else { return };
+        if let Some((_, handle)) = handle {
+            self.poll.remove(handle.as_fd()); // it has said all it has to say
         }
-        // Still there: its parent will reap it, or has.
-        if self.table.watched(number).is_some()
-            && let Some((unit, process)) = self.table.untrack(pid)
-        {
-            self.records.remove(pid);
-            let exited = Exited { unknown: true, ..exited(&process) };
-            self.tell_end(&unit, process, exited);
-            self.look_for_empty();
+        // The guard writes how it ended before it reaps it: one that is gone and has no end was another one's child.
+        if !process::stat(pid).is_ok_and(|stat| self.is_orphan(&stat)) {
+            self.shared.lose(*place);
         }
+        self.take_ends();
     }
 
     fn tell_end(&mut self, unit: &str, process: Tracked, exited: Exited) {
@@ -77,7 +74,14 @@ impl Supervisor {
         }
         // What it wrote is in the log before anybody hears of its end.
         self.output.drain(&self.poll, unit);
-        self.events.push(unit, event::Event::Exited(exited));
+        self.push(unit, event::Event::Exited(exited), process.place.serial);
+    }
+
+    /// Has the agent told something, also by the next supervisor.
+    fn push(&mut self, unit: &str, event: event::Event, serial: u64) {
+        if let Some(event) = self.events.push(unit, event).cloned() {
+            self.note(diary_entry::Entry::Event(DiaryEvent { event: Some(event), serial }));
+        }
     }
 
     /// Some unit's group became empty, or not.
@@ -88,9 +92,9 @@ impl Supervisor {
             changed.extend(events.into_iter().map(|event| event.wd.as_raw()));
         }
         // The process that emptied it may not be reaped yet; its end is told first.
-        self.reap();
+        self.take_ends();
         let mut units: Vec<String> =
-            changed.into_iter().filter_map(|watch| self.table.by_watch(watch)).map(str::to_owned).collect();
+            changed.into_iter().filter_map(|watch| self.held.by_watch(watch)).map(str::to_owned).collect();
         units.sort_unstable();
         units.dedup();
         for unit in units {
@@ -100,9 +104,9 @@ impl Supervisor {
 
     /// Looks whether units have lost their last process.
     fn look_for_empty(&mut self) {
-        let bare = |unit: &super::table::Unit| unit.populated && unit.processes.is_empty();
+        let bare = |unit: &super::held::Unit| unit.populated && unit.processes.is_empty();
         let units: Vec<String> =
-            self.table.units.iter().filter(|(_, unit)| bare(unit)).map(|(name, _)| name.clone()).collect();
+            self.held.units.iter().filter(|(_, unit)| bare(unit)).map(|(name, _)| name.clone()).collect();
         if units.is_empty() {
             return;
         }
@@ -114,7 +118,7 @@ impl Supervisor {
     }
 
     fn check_empty(&mut self, name: &str, all: &[Stat]) {
-        let Some(unit) = self.table.units.get(name) else { return };
+        let Some(unit) = self.held.units.get(name) else { return };
         if !unit.populated || !unit.processes.is_empty() {
             return;
         }
@@ -123,22 +127,19 @@ impl Supervisor {
             Some(_) => {}
             None => {
                 let left = self.members(name, all);
-                let unit = self.table.unit(name);
-                unit.strays = left;
-                if !unit.strays.is_empty() {
-                    return;
+                if !left.is_empty() {
+                    return self.set_strays(name, left);
                 }
             }
         }
         self.output.drain(&self.poll, name);
-        let unit = self.table.unit(name);
-        unit.populated = false;
-        unit.invocations.clear();
+        let unit = self.held.unit(name);
+        unit.emptied();
         let released = unit.released;
-        self.events.push(name, event::Event::Emptied(Emptied {}));
+        self.push(name, event::Event::Emptied(Emptied {}), 0);
         if released {
             self.forget_group(name);
-            self.table.drop_unused(name);
+            self.held.drop_unused(name);
         }
     }
 
@@ -149,15 +150,16 @@ impl Supervisor {
             return;
         }
         let all = process::all().unwrap_or_default();
-        let over = all.iter().filter(|stat| stat.is_zombie() && super::supervisor::is_child(stat));
-        let mut units: Vec<String> = over.filter_map(|stat| self.table.owner(stat.pid)).map(str::to_owned).collect();
+        let over = all.iter().filter(|stat| stat.is_zombie() && self.is_orphan(stat));
+        let mut units: Vec<String> = over.filter_map(|stat| self.held.owner(stat.pid)).map(str::to_owned).collect();
         units.sort_unstable();
         units.dedup();
         for name in &units {
-            let tracked: Vec<u32> = self.table.unit(name).processes.iter().map(|process| process.pid).collect();
+            let tracked: Vec<u32> = self.held.unit(name).processes.iter().map(|process| process.pid).collect();
             let mut found = self.members(name, &all);
             found.retain(|pid, _| !tracked.contains(pid));
-            self.table.unit(name).strays.extend(found);
+            let before = self.held.unit(name).strays.clone();
+            self.set_strays(name, before.into_iter().chain(found).collect());
         }
         if let [name] = &units[..] {
             self.note_nameless(name, &all);
@@ -169,30 +171,38 @@ impl Supervisor {
     /// before it, is taken for what they left.
     fn note_nameless(&mut self, name: &str, all: &[Stat]) {
         let over = |pid: u32| all.iter().any(|stat| stat.pid == pid && stat.is_zombie());
-        let unit = self.table.unit(name);
+        let unit = self.held.unit(name);
         if !unit.strays.is_empty() || !unit.processes.iter().all(|process| over(process.pid)) {
             return;
         }
         let Some(since) = unit.processes.iter().map(|process| process.start_time).min() else { return };
-        let agent = self.agent.pid();
+        let header = self.shared.header();
         let orphan = |stat: &&Stat| {
-            super::supervisor::is_child(stat)
+            self.is_orphan(stat)
                 && !stat.is_zombie()
-                && Some(stat.pid) != agent
+                && !header.is_own(stat.pid)
                 && stat.start_time >= since
                 && self.unit_of(stat.pid).is_none()
         };
         let left: BTreeMap<u32, u64> = all.iter().filter(orphan).map(|stat| (stat.pid, stat.start_time)).collect();
-        self.table.unit(name).strays.extend(left);
+        self.set_strays(name, left); // there were none
+    }
+
+    fn set_strays(&mut self, name: &str, strays: BTreeMap<u32, u64>) {
+        let unit = self.held.unit(name);
+        if unit.strays != strays {
+            unit.strays = strays;
+            self.note_unit(name);
+        }
     }
 
     /// The processes of a unit among `all`, by what is known of it. Processes of other units are never among them.
     pub(crate) fn members(&self, name: &str, all: &[Stat]) -> BTreeMap<u32, u64> {
-        let Some(unit) = self.table.units.get(name) else { return BTreeMap::new() };
-        let own = |stat: &&Stat| self.table.owner(stat.pid).is_none_or(|owner| owner == name);
-        let agent = self.agent.pid();
-        let all: Vec<Stat> = all.iter().filter(own).filter(|stat| Some(stat.pid) != agent).copied().collect();
-        members::find(&Marks::of(unit), &all, std::process::id(), process::started_with)
+        let Some(unit) = self.held.units.get(name) else { return BTreeMap::new() };
+        let own = |stat: &&Stat| self.held.owner(stat.pid).is_none_or(|owner| owner == name);
+        let header = self.shared.header();
+        let all: Vec<Stat> = all.iter().filter(own).filter(|stat| !header.is_own(stat.pid)).copied().collect();
+        members::find(&Marks::of(unit), &all, self.guard, process::started_with)
     }
 
     /// Reads what units said, as long as there is room for it, and at most `most` messages: whoever floods the socket
@@ -203,23 +213,27 @@ impl Supervisor {
                 return;
             }
             let Some(message) = self.notify.next() else { return };
-            let Some(unit) = self.unit_of(message.pid) else { continue };
-            let role = self.table.tracked(message.pid).map(|process| process.role.clone()).unwrap_or_default();
+            let Some(unit) = self.unit_of(message.pid) else {
+                self.notify.consume();
+                continue;
+            };
+            let role = self.held.tracked(message.pid).map(|process| process.part.word().to_owned()).unwrap_or_default();
             let notified = Notified { pid: message.pid, text: message.text, role };
-            self.events.push(&unit, event::Event::Notified(notified));
+            self.push(&unit, event::Event::Notified(notified), 0);
+            self.notify.consume();
         }
     }
 
     /// The unit a process belongs to.
     pub(crate) fn unit_of(&self, pid: u32) -> Option<String> {
-        if let Some(owner) = self.table.owner(pid) {
+        if let Some(owner) = self.held.owner(pid) {
             return Some(owner.to_owned());
         }
         match &self.cgroups {
-            Some(tree) => tree.unit_of(pid).filter(|unit| self.table.units.contains_key(unit)),
+            Some(tree) => tree.unit_of(pid).filter(|unit| self.held.units.contains_key(unit)),
             None => {
                 let all = process::all().unwrap_or_default();
-                self.table.units.keys().find(|name| self.members(name, &all).contains_key(&pid)).cloned()
+                self.held.units.keys().find(|name| self.members(name, &all).contains_key(&pid)).cloned()
             }
         }
     }
@@ -228,8 +242,10 @@ impl Supervisor {
 fn exited(process: &Tracked) -> Exited {
     Exited {
         pid: process.pid,
-        role: process.role.clone(),
+        role: process.part.word().to_owned(),
         invocation_id: process.invocation_id.clone(),
+        session: process.asked.session,
+        request: process.asked.id,
         ..Exited::default()
     }
 }

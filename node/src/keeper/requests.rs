@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
+use std::sync::atomic::Ordering;
 
 use fleet_proto::control::signal::Target;
 use fleet_proto::control::{
-    Adopt, Attach, Failure, Process, Release, Reply, Request, Signal, Signalled, Table, UnitEntry, reply, request,
-    to_agent,
+    Adopt, Attach, Failure, Process, Release, Remember, Reply, Request, Signal, Signalled, Table, diary_entry, reply,
+    request, to_agent,
 };
 
-use super::launch::unit_name;
+use super::held::Tracked;
+use super::launch::{part, unit_name};
 use super::members::{self, Marks};
 use super::poll::Source;
-use super::record::Record;
-use super::supervisor::{Supervisor, is_child};
-use super::table::{MAIN, Tracked};
+use super::shared::{Asked, Facts, Part};
+use super::supervisor::Supervisor;
+use crate::kernel::process::Stat;
 use crate::kernel::spawn::failure;
 use crate::kernel::{directory, process};
 
@@ -30,7 +32,9 @@ impl Supervisor {
         while let Some(Request { id, request }) = self.server.next_request(&self.poll, connection) {
             let result = match request {
                 Some(request::Request::Attach(attach)) => self.attach(connection, &attach).map(Some),
-                Some(request) if self.server.is_attached(connection) => self.act(request),
+                Some(request) if self.server.is_attached(connection) => {
+                    self.act(request, self.server.asked(connection, id))
+                }
                 Some(_) => Err(refused("attach", "attach first; another agent may have taken over")),
                 None => Err(refused("request", "this supervisor does not know it")),
             };
@@ -42,20 +46,22 @@ impl Supervisor {
         }
     }
 
-    fn act(&mut self, request: request::Request) -> Result<Option<reply::Reply>, Failure> {
+    fn act(&mut self, request: request::Request, asked: Asked) -> Result<Option<reply::Reply>, Failure> {
         match request {
-            request::Request::Spawn(spawn) => self.spawn(&spawn).map(reply::Reply::Spawned).map(Some),
+            request::Request::Spawn(spawn) => self.spawn(&spawn, asked).map(reply::Reply::Spawned).map(Some),
             request::Request::Signal(signal) => self.signal(&signal).map(reply::Reply::Signalled).map(Some),
-            request::Request::Adopt(adopt) => self.adopt(&adopt).map(reply::Reply::Adopted).map(Some),
+            request::Request::Adopt(adopt) => self.adopt(&adopt, asked).map(reply::Reply::Adopted).map(Some),
             request::Request::Release(release) => self.release(&release).map(|()| None),
             request::Request::Remember(remember) => {
                 unit_name(&remember.unit)?;
-                self.table.unit(&remember.unit).remembered = remember.remembered.to_vec();
-                self.table.drop_unused(&remember.unit);
+                self.held.unit(&remember.unit).remembered = remember.remembered.to_vec();
+                self.held.drop_unused(&remember.unit);
+                self.note(diary_entry::Entry::Remember(remember));
                 Ok(None)
             }
             request::Request::AckEvents(acknowledged) => {
                 self.events.acknowledge(acknowledged.through);
+                self.note(diary_entry::Entry::Acknowledged(acknowledged.through));
                 Ok(None)
             }
             request::Request::WriteLog(log) => {
@@ -71,9 +77,11 @@ impl Supervisor {
             let ours = fleet_proto::CONTROL_PROTOCOL;
             return Err(refused("attach", &format!("this supervisor speaks version {ours} of the protocol")));
         }
-        self.server.attach(&self.poll, connection);
+        if !self.server.attach(&self.poll, connection, attach.session) {
+            return Err(refused("attach", "a newer agent has attached"));
+        }
         // What has happened by now is in the table and in the events, in neither twice nor in none.
-        self.reap();
+        self.take_ends();
         self.events.rewind();
         Ok(reply::Reply::Table(Table {
             protocol: fleet_proto::CONTROL_PROTOCOL,
@@ -81,43 +89,34 @@ impl Supervisor {
             supervisor_pid: std::process::id(),
             units: self.units_with_ended(),
             cgroups: self.cgroups.is_some(),
+            continuity: self.continuity,
         }))
-    }
-
-    /// The table, with the processes whose ends are still to be heard of: an agent that did not live to hear that one was
-    /// spawned would spawn it again.
-    fn units_with_ended(&self) -> Vec<UnitEntry> {
-        let mut units = self.table.to_wire();
-        for (name, exited) in self.events.ends() {
-            if let Some(entry) = units.iter_mut().find(|entry| entry.unit == name) {
-                let (role, invocation_id) = (exited.role.clone(), exited.invocation_id.clone());
-                entry.processes.push(Process { pid: exited.pid, start_time: 0, role, invocation_id, ended: true });
-            }
-        }
-        units
     }
 
     fn signal(&mut self, signal: &Signal) -> Result<Signalled, Failure> {
         let unit = &signal.unit;
-        if !self.table.units.contains_key(unit) {
+        if !self.held.units.contains_key(unit) {
             return Ok(Signalled::default());
         }
         let processes = match signal.target() {
-            Target::Main => self.signal_role(unit, MAIN, signal.signal)?,
-            Target::Control => self.signal_role(unit, "control", signal.signal)?,
+            Target::Main => self.signal_role(unit, Part::Main, signal.signal)?,
+            Target::Control => self.signal_role(unit, Part::Control, signal.signal)?,
             Target::All => self.signal_all(unit, signal.signal, None)?,
             Target::AllButMain => {
-                let main = self.table.units[unit].process(MAIN).map(|process| process.pid);
+                let main = self.held.units[unit].process(Part::Main).map(|process| process.pid);
                 self.signal_all(unit, signal.signal, main)?
             }
             Target::Unspecified => return Err(refused("signal", "no target")),
         };
-        Ok(Signalled { processes, populated: self.is_populated(unit) })
+        let populated = self.is_populated(unit);
+        // Whoever hears that something is there hears also when it is gone.
+        self.held.unit(unit).populated |= populated;
+        Ok(Signalled { processes, populated })
     }
 
-    fn signal_role(&self, unit: &str, role: &str, number: i32) -> Result<u32, Failure> {
+    fn signal_role(&self, unit: &str, part: Part, number: i32) -> Result<u32, Failure> {
         let mut count = 0;
-        for process in self.table.units[unit].processes.iter().filter(|process| process.role == role) {
+        for process in self.held.units[unit].processes.iter().filter(|process| process.part == part) {
             let sent = process::signal_exactly(process.pid, process.start_time, number)
                 .map_err(|error| failure(format!("signal {}", process.pid), 0, &error))?;
             count += u32::from(sent);
@@ -160,11 +159,12 @@ impl Supervisor {
     }
 
     /// Kills everything of a unit. Gives how many processes that were.
-    fn kill_unit(&self, unit: &str) -> u32 {
+    fn kill_unit(&mut self, unit: &str) -> u32 {
         let before = self.processes_of(unit);
         if let Some(tree) = &self.cgroups
             && tree.unit(unit).kill().is_ok()
         {
+            self.held.unit(unit).killed = true;
             return u32::try_from(before.len()).unwrap_or(u32::MAX);
         }
         let mut killed = BTreeMap::new();
@@ -186,7 +186,7 @@ impl Supervisor {
     /// Asks everything of every unit to end, also what is stopped.
     pub(crate) fn end_all(&mut self) {
         let units: Vec<String> =
-            self.table.units.iter().filter(|(_, unit)| unit.populated).map(|(name, _)| name.clone()).collect();
+            self.held.units.iter().filter(|(_, unit)| unit.populated).map(|(name, _)| name.clone()).collect();
         for unit in units {
             for number in [libc::SIGTERM, libc::SIGCONT] {
                 let _ = self.signal_all(&unit, number, None); // what is not signalled is killed later
@@ -195,9 +195,11 @@ impl Supervisor {
     }
 
     /// Kills everything of every unit.
-    pub(crate) fn kill_all(&self) {
-        for (name, _) in self.table.units.iter().filter(|(_, unit)| unit.populated) {
-            self.kill_unit(name);
+    pub(crate) fn kill_all(&mut self) {
+        let populated = self.held.units.iter().filter(|(_, unit)| unit.populated);
+        let names: Vec<String> = populated.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.kill_unit(&name);
         }
     }
 
@@ -214,11 +216,16 @@ impl Supervisor {
     fn is_populated(&self, unit: &str) -> bool {
         match &self.cgroups {
             Some(tree) => tree.unit(unit).populated(),
-            None => self.table.units.get(unit).is_some_and(|unit| !members::now(&Marks::of(unit)).is_empty()),
+            None => {
+                self.held.units.get(unit).is_some_and(|unit| !members::now(&Marks::of(unit), self.guard).is_empty())
+            }
         }
     }
 
-    fn adopt(&mut self, adopt: &Adopt) -> Result<Process, Failure> {
+    fn adopt(&mut self, adopt: &Adopt, asked: Asked) -> Result<Process, Failure> {
+        if let Some(done) = self.held.asked_for(asked) {
+            return Ok(done.to_wire());
+        }
         let pid = if adopt.pid == 0 { self.only_child(&adopt.unit)? } else { adopt.pid };
         let step = format!("adopt {pid}");
         let stat = process::stat(pid).map_err(|error| failure(&step, 0, &error))?;
@@ -228,7 +235,8 @@ impl Supervisor {
         if self.unit_of(pid).as_deref() != Some(adopt.unit.as_str()) {
             return Err(refused(&step, &format!("the process is not of {}", adopt.unit)));
         }
-        let handle = if is_child(&stat) || self.table.tracked(pid).is_some() {
+        let part = part(&adopt.role)?;
+        let handle = if self.is_orphan(&stat) || self.held.tracked(pid).is_some() {
             None
         } else {
             let handle = process::open(pid, stat.start_time).map_err(|error| failure(&step, 0, &error))?;
@@ -236,27 +244,53 @@ impl Supervisor {
             self.poll.add(&handle, Source::Adopted(self.last_watched)).map_err(|error| failure(&step, 0, &error))?;
             Some((self.last_watched, handle))
         };
-        for other in self.table.unit(&adopt.unit).processes.iter_mut().filter(|other| other.role == adopt.role) {
-            other.role.clear();
+        if self.held.tracked(pid).is_none() {
+            let tracked = self.write_down_adopted(adopt, asked, &stat, handle)?;
+            self.held.track(&adopt.unit, tracked);
         }
-        if self.table.tracked(pid).is_none() {
-            let invocation_id = self.table.unit(&adopt.unit).invocation.clone();
-            let (unit, start_time) = (adopt.unit.clone(), stat.start_time);
-            self.records.write(&Record { pid, start_time, unit, invocation_id: invocation_id.clone() });
-            let role = adopt.role.clone();
-            self.table.track(&adopt.unit, Tracked { pid, start_time, role, invocation_id, handle });
+        for other in self.held.unit(&adopt.unit).processes.iter_mut() {
+            let now = match (other.pid == pid, other.part == part) {
+                (true, _) => part,
+                (false, true) => Part::Other,
+                (false, false) => continue,
+            };
+            other.part = now;
+            self.shared.set_part(other.place, now);
         }
-        let own = |process: &&mut Tracked| process.pid == pid;
-        let process = self.table.unit(&adopt.unit).processes.iter_mut().find(own).expect("tracked just now or before");
-        process.role.clone_from(&adopt.role);
+        let process = self.held.tracked(pid).expect("tracked just now or before");
         Ok(process.to_wire())
+    }
+
+    /// Gives a process that nobody here started a slot. It was seen alive; if the guard reaped it meanwhile without finding
+    /// it there, it is gone.
+    fn write_down_adopted(
+        &self,
+        adopt: &Adopt,
+        asked: Asked,
+        stat: &Stat,
+        handle: Option<(u64, OwnedFd)>,
+    ) -> Result<Tracked, Failure> {
+        let (pid, start_time, part) = (stat.pid, stat.start_time, part(&adopt.role)?);
+        let step = format!("adopt {pid}");
+        let invocation_id = self.held.units.get(&adopt.unit).map(|unit| unit.invocation.clone()).unwrap_or_default();
+        let facts = Facts { unit: adopt.unit.clone(), part, invocation_id: invocation_id.clone(), asked };
+        let place = self.shared.take(&facts).map_err(|error| failure(&step, 0, &error))?;
+        self.shared.set_start_time(place, start_time);
+        self.shared.pid_place(place).store(pid, Ordering::Release);
+        self.shared.runs(place);
+        let there = process::stat(pid).is_ok_and(|now| now.start_time == start_time);
+        if !there && self.shared.end_of(place).is_none() {
+            self.shared.free(place);
+            return Err(refused(&step, "the process is over"));
+        }
+        Ok(Tracked { pid, start_time, part, invocation_id, asked, place, handle })
     }
 
     /// The process that can only be the main one: an orphan of the unit, and the only one.
     fn only_child(&self, unit: &str) -> Result<u32, Failure> {
         let orphan = |pid: &u32| {
-            let named = self.table.tracked(*pid).is_some_and(|process| !process.role.is_empty());
-            !named && process::stat(*pid).is_ok_and(|stat| is_child(&stat) && !stat.is_zombie())
+            let named = self.held.tracked(*pid).is_some_and(|process| process.part != Part::Other);
+            !named && process::stat(*pid).is_ok_and(|stat| self.is_orphan(&stat) && !stat.is_zombie())
         };
         let mut found = self.processes_of(unit).into_keys().filter(orphan);
         match (found.next(), found.next()) {
@@ -268,16 +302,19 @@ impl Supervisor {
 
     fn release(&mut self, release: &Release) -> Result<(), Failure> {
         unit_name(&release.unit)?;
-        self.reap();
-        if let Some(unit) = self.table.units.get_mut(&release.unit) {
-            if release.forget {
-                unit.remembered.clear();
-            }
+        self.take_ends();
+        if release.forget && self.held.units.contains_key(&release.unit) {
+            self.held.unit(&release.unit).remembered.clear();
+            let remember = Remember { unit: release.unit.clone(), ..Remember::default() };
+            self.note(diary_entry::Entry::Remember(remember));
+        }
+        if let Some(unit) = self.held.units.get_mut(&release.unit) {
             unit.released = unit.populated;
-            if !unit.populated {
-                self.forget_group(&release.unit);
+            match unit.populated {
+                true => self.note_unit(&release.unit),
+                false => self.forget_group(&release.unit),
             }
-            self.table.drop_unused(&release.unit);
+            self.held.drop_unused(&release.unit);
         }
         let mut result = Ok(());
         for path in &release.remove_directories {

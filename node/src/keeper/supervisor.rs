@@ -2,27 +2,27 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::time::{Duration, Instant};
 
 use fleet_proto::control::to_agent;
 use nix::sys::inotify::{InitFlags, Inotify};
-use nix::sys::signalfd::SignalFd;
-use rustix::fs::{Mode, OFlags};
 
-use super::agent::Agent;
+use super::bell::Bell;
 use super::control::Server;
+use super::diary::Diary;
 use super::events::Events;
+use super::held::Held;
+use super::inherit::Inherited;
 use super::notify::Notify;
 use super::output::Output;
 use super::poll::{Poll, Source};
-use super::record::Records;
-use super::table::Table;
-use super::{KeeperError, STOP_UNITS, SupervisorConfig, leftover, lock, socket};
+use super::shared::{Exact, Leave, NodeProcess, Shared};
+use super::store::Depositor;
+use super::{KeeperError, STOP_UNITS, SupervisorConfig, guard, socket};
 use crate::kernel::cgroup::Tree;
-use crate::kernel::limits::{self, Pair};
+use crate::kernel::limits::Pair;
 use crate::kernel::{boot, process, signals};
 use crate::logs::spool::Spool;
 
@@ -47,39 +47,42 @@ enum Phase {
 pub(crate) struct Supervisor {
     pub(crate) config: SupervisorConfig,
     pub(crate) poll: Poll,
-    pub(crate) table: Table,
+    pub(crate) shared: Shared,
+    /// The guard's pid.
+    pub(crate) guard: u32,
+    pub(crate) bell: Bell,
+    pub(crate) guard_bell: Bell,
+    /// Where copies of pipes go.
+    pub(crate) depositor: Depositor,
+    pub(crate) held: Held,
+    /// `None` until it is begun.
+    pub(crate) diary: Option<Diary>,
+    /// Of the diary.
+    pub(crate) continuity: u64,
     pub(crate) events: Events,
     pub(crate) output: Output,
     pub(crate) notify: Notify,
     pub(crate) server: Server,
-    pub(crate) agent: Agent,
-    pub(crate) records: Records,
     /// `None`: this host or user has no cgroups of its own.
     pub(crate) cgroups: Option<Tree>,
     /// Watches `cgroup.events` of the units.
     pub(crate) groups: Inotify,
     pub(crate) own_binary: OwnedFd,
     pub(crate) null: File,
+    /// The limit of open files the guard was started with.
     pub(crate) open_files: Pair,
     pub(crate) boot_id: String,
     /// Of the latest adopted process that is watched.
     pub(crate) last_watched: u64,
-    signals: SignalFd,
     phase: Phase,
-    /// Held, never read.
-    _locks: [File; 2],
 }
 
-/// Runs the supervisor of a node until it is told to end by SIGTERM or SIGINT. Must be called on the only thread of the
-/// process; children of the process and its signals are the supervisor's from then on.
-///
-/// At the end the agent is asked, by [`STOP_UNITS`], to stop the units in order and to exit. Without an agent, and for
-/// what it left, all processes get SIGTERM. A second signal, or the end of [`SupervisorConfig::stop_timeout`], cuts that
-/// short. No process, cgroup or socket of the node stays. SIGHUP goes on to the agent, which has nothing to read again.
+/// Runs the supervisor of a node until the guard says that the node ends. Must be called on the only thread of a process
+/// that a guard has started.
 ///
 /// # Errors
-/// When it cannot start: another supervisor has the state folder, folders or sockets cannot be made.
-pub fn run(config: SupervisorConfig) -> Result<(), KeeperError> {
+/// When no guard has started it, or the spool cannot be used.
+pub fn supervisor(config: SupervisorConfig) -> Result<(), KeeperError> {
     let mut supervisor = Supervisor::start(config)?;
     while supervisor.phase != Phase::Killing {
         supervisor.turn()?;
@@ -92,64 +95,70 @@ const NOTIFICATIONS: usize = 64;
 
 impl Supervisor {
     fn start(config: SupervisorConfig) -> Result<Self, KeeperError> {
-        single_threaded()?;
-        let lock = lock::take(&config.state)?;
-        make_runtime(&config.runtime)?;
-        // Before what is left is ended: it may be another supervisor's.
-        let runtime_lock = lock::take_runtime(&config.runtime)?;
+        super::single_threaded()?;
+        signals::ignore_pipe();
         let boot_id = boot::id().map_err(KeeperError::system("read the boot id"))?;
-        let records = Records::open(&config.runtime, &boot_id).map_err(KeeperError::path("make", &config.runtime))?;
-        leftover::end(&records, &config.node);
-        // Before the first child: orphans below it come here instead of to the machine's init.
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
-            .map_err(|error| KeeperError::system("become subreaper")(error.into()))?;
-        let signals = signals::receive().map_err(KeeperError::system("receive signals"))?;
+        let Inherited { shared, guard, bell, guard_bell, control, notify, depositor } =
+            Inherited::take(&config.runtime, &boot_id)?;
         let poll = Poll::new().map_err(KeeperError::system("make an epoll"))?;
         let groups = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
             .map_err(|error| KeeperError::system("make an inotify")(error.into()))?;
         let watch = |result: io::Result<()>| result.map_err(KeeperError::system("watch a descriptor"));
-        watch(poll.add(&signals, Source::Signals))?;
+        watch(poll.add(&bell, Source::Bell))?;
         watch(poll.add(&groups, Source::Groups))?;
-        let (control, notify) = (config.runtime.join("control.sock"), config.runtime.join("notify.sock"));
-        let cgroups = own_cgroups(&config, &records);
+        watch(poll.add_end(&depositor, Source::Guard))?;
+        let cgroups = own_cgroups(&config, &shared);
         let spool = Spool::open(&config.state.join("spool"), config.spool_limits)?;
-        Ok(Self {
-            server: Server::bind(&control, &poll).map_err(KeeperError::path("listen on", control))?,
-            notify: Notify::bind(&notify, &poll).map_err(KeeperError::path("listen on", notify))?,
-            own_binary: own_binary()?,
+        let socket = config.runtime.join("notify.sock");
+        let mut supervisor = Self {
+            server: Server::new(UnixListener::from(control), &poll).map_err(KeeperError::system("serve the socket"))?,
+            notify: Notify::new(UnixDatagram::from(notify), &socket, &poll)
+                .map_err(KeeperError::path("read", socket))?,
+            own_binary: guard::own_binary()?,
             null: File::options()
                 .read(true)
                 .write(true)
                 .open("/dev/null")
                 .map_err(KeeperError::path("open", "/dev/null"))?,
-            open_files: raise_open_files().map_err(KeeperError::system("read the limit of open files"))?,
+            open_files: shared.header().open_files(),
             output: Output::new(spool),
-            table: Table::default(),
+            held: Held::default(),
+            diary: None,
+            continuity: 0,
             events: Events::default(),
-            agent: Agent::new(),
             last_watched: 0,
             phase: Phase::Serving,
-            _locks: [lock, runtime_lock],
             config,
             poll,
-            records,
+            shared,
+            guard,
+            bell,
+            guard_bell,
+            depositor,
             cgroups,
             groups,
             boot_id,
-            signals,
-        })
+        };
+        supervisor.restore();
+        supervisor.on_bell(); // what happened before this was started
+        Ok(supervisor)
     }
 
     /// Waits for something to happen, and does what it asks for.
     fn turn(&mut self) -> Result<(), KeeperError> {
-        if self.agent.due().is_some_and(|due| due <= Instant::now()) {
-            self.agent.start(&self.config, self.own_binary.as_fd(), &self.records);
-        }
         self.tell();
         let sources = self.poll.wait(self.timeout()).map_err(KeeperError::system("wait for events"))?;
         for source in sources {
+            if source == Source::Guard {
+                return Err(KeeperError::GuardGone);
+            }
             self.handle(source);
         }
+        for place in self.output.take_closed() {
+            self.free_if_done(place);
+        }
+        self.keep_diary_short();
+        self.leave_when_asked();
         self.leave_on();
         Ok(())
     }
@@ -159,12 +168,12 @@ impl Supervisor {
         let Phase::Leaving { deadline, told } = self.phase else { return };
         if Instant::now() >= deadline {
             self.phase = Phase::Killing;
-        } else if self.agent.pid().is_none() {
+        } else if self.agent().is_none() {
             if !told {
                 self.phase = Phase::Leaving { deadline, told: true };
                 self.end_all();
             }
-            if self.table.units.values().all(|unit| !unit.populated) {
+            if self.held.units.values().all(|unit| !unit.populated) {
                 self.phase = Phase::Killing;
             }
         }
@@ -172,7 +181,8 @@ impl Supervisor {
 
     fn handle(&mut self, source: Source) {
         match source {
-            Source::Signals => self.on_signals(),
+            Source::Signals | Source::Store | Source::Guard => {} // the guard's
+            Source::Bell => self.on_bell(),
             Source::Listener => self.server.accept(&self.poll),
             // What is left wakes the loop again, after everything else had its turn.
             Source::Notify => self.read_notifications(NOTIFICATIONS),
@@ -186,14 +196,13 @@ impl Supervisor {
         }
     }
 
-    /// Nothing wakes an idle supervisor: a timeout exists only while an agent waits for its start or units for their end.
+    /// Nothing wakes an idle supervisor: a timeout exists only while units wait for their end.
     fn timeout(&self) -> Option<Duration> {
         let deadline = match self.phase {
             Phase::Leaving { deadline, .. } => Some(deadline),
             Phase::Serving | Phase::Killing => None,
         };
-        let earliest = self.agent.due().into_iter().chain(deadline).min()?;
-        Some(earliest.saturating_duration_since(Instant::now()))
+        Some(deadline?.saturating_duration_since(Instant::now()))
     }
 
     /// Tells the agent what it does not know yet, as far as it takes it, and stops reading notifications while too much
@@ -213,58 +222,50 @@ impl Supervisor {
         self.notify.listen(&self.poll, !self.events.is_full());
     }
 
-    fn on_signals(&mut self) {
-        while let Ok(Some(signal)) = self.signals.read_signal() {
-            match i32::try_from(signal.ssi_signo).unwrap_or(0) {
-                libc::SIGCHLD => {} // below, once for all of them
-                libc::SIGHUP => self.signal_agent(libc::SIGHUP),
-                _ => self.leave(),
+    /// The guard was asked to end.
+    fn leave_when_asked(&mut self) {
+        match (self.shared.header().leave(), self.phase) {
+            (Leave::No, _) | (Leave::Since(_), Phase::Leaving { .. } | Phase::Killing) => {}
+            (Leave::Since(since), Phase::Serving) => {
+                self.signal_agent(STOP_UNITS);
+                let passed = Duration::from_nanos(super::monotonic_ns().saturating_sub(since));
+                let deadline = Instant::now() + self.config.stop_timeout.saturating_sub(passed);
+                self.phase = Phase::Leaving { deadline, told: false };
             }
+            (Leave::Now, _) => self.phase = Phase::Killing,
         }
-        self.reap();
     }
 
-    fn leave(&mut self) {
-        self.phase = match self.phase {
-            Phase::Serving => {
-                tracing::info!(node = self.config.node, "leaving: the agent stops the units");
-                self.agent.stop_starting();
-                self.signal_agent(STOP_UNITS);
-                Phase::Leaving { deadline: Instant::now() + self.config.stop_timeout, told: false }
-            }
-            Phase::Leaving { .. } | Phase::Killing => Phase::Killing,
-        };
+    fn agent(&self) -> Option<Exact> {
+        self.shared.header().process(NodeProcess::Agent)
     }
 
     fn signal_agent(&self, signal: i32) {
-        if let Some(pid) = self.agent.pid() {
-            // SAFETY: no memory is involved, and the pid of an unreaped child is nobody else's.
-            unsafe { libc::kill(pid.cast_signed(), signal) };
+        if let Some(Exact { pid, start_time }) = self.agent() {
+            let _ = process::signal_exactly(pid, start_time, signal); // it is this user's, or gone
         }
     }
 
-    pub(crate) fn is_serving(&self) -> bool {
-        self.phase == Phase::Serving
+    /// Whether the process is the guard's child, as every process of a unit is whose own parent has gone.
+    pub(crate) fn is_orphan(&self, stat: &process::Stat) -> bool {
+        stat.parent == self.guard
     }
 
     /// Kills what is left and removes what was made.
     fn finish(mut self) -> Result<(), KeeperError> {
-        self.agent.stop_starting();
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.signal_agent(libc::SIGKILL);
             self.kill_all();
-            self.reap();
-            self.agent.stop_starting();
-            let empty = self.agent.pid().is_none() && self.table.units.values().all(|unit| !unit.populated);
+            self.on_bell();
+            let empty = self.agent().is_none() && self.held.units.values().all(|unit| !unit.populated);
             if empty || Instant::now() >= deadline {
                 break;
             }
             self.poll.wait(Some(Duration::from_millis(10))).map_err(KeeperError::system("wait for events"))?;
-            while let Ok(Some(_)) = self.signals.read_signal() {} // else the wait returns at once
         }
         self.output.finish(&self.poll);
-        for (unit, _) in self.table.units.iter().filter(|(_, entry)| entry.populated) {
+        for (unit, _) in self.held.units.iter().filter(|(_, entry)| entry.populated) {
             tracing::error!(node = self.config.node, unit, "processes that cannot be killed are left");
         }
         if let Some(tree) = &self.cgroups
@@ -272,64 +273,36 @@ impl Supervisor {
         {
             tracing::warn!(node = self.config.node, path = %tree.path().display(), %error, "the cgroup stays");
         }
-        for name in ["control.sock", "notify.sock"] {
-            let _ = fs::remove_file(self.config.runtime.join(name));
-        }
-        self.records.remove_folder();
-        tracing::info!(node = self.config.node, "left");
+        self.shared.header().set_left();
         Ok(())
     }
 }
 
-fn single_threaded() -> Result<(), KeeperError> {
-    let threads = fs::read_dir("/proc/self/task").map_err(KeeperError::system("count threads"))?.count();
-    if threads == 1 { Ok(()) } else { Err(KeeperError::Threads(threads)) }
-}
-
-/// Units of every user have to reach the notify socket and the files in it.
-fn make_runtime(runtime: &Path) -> Result<(), KeeperError> {
-    fs::create_dir_all(runtime).map_err(KeeperError::path("make", runtime))?;
-    fs::set_permissions(runtime, PermissionsExt::from_mode(0o755))
-        .map_err(KeeperError::path("set the mode of", runtime))
-}
-
-/// Opened now: an upgrade may replace the file at the same path later.
-fn own_binary() -> Result<OwnedFd, KeeperError> {
-    let path = "/proc/self/exe";
-    rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| KeeperError::path("open", path)(error.into()))
-}
-
-/// Two pipes for every process: as many descriptors as the system allows. Gives the limit as it was, for the children.
-fn raise_open_files() -> io::Result<Pair> {
-    let before = limits::get("NOFILE")?;
-    let _ = limits::set("NOFILE", Pair { soft: before.hard, ..before }); // then fewer units fit
-    Ok(before)
-}
-
 /// The node's own cgroup, named so that no other node's can have the name. An empty one of that name is taken.
-fn own_cgroups(config: &SupervisorConfig, records: &Records) -> Option<Tree> {
-    if !config.cgroups {
-        return None;
+fn own_cgroups(config: &SupervisorConfig, shared: &Shared) -> Option<Tree> {
+    if let Some(known) = shared.header().tree() {
+        return known.map(|(path, shown)| Tree::known(path, shown)); // of an earlier supervisor
     }
+    let tree = config.cgroups.then(|| make_cgroups(config)).flatten();
+    if shared.header().set_tree(tree.as_ref().map(|tree| (tree.path(), tree.shown()))) {
+        return tree;
+    }
+    tracing::info!(node = config.node, "no cgroups of its own: their path is too long");
+    shared.header().set_tree(None);
+    None
+}
+
+fn make_cgroups(config: &SupervisorConfig) -> Option<Tree> {
     let state = fs::canonicalize(&config.state).unwrap_or_else(|_| config.state.clone());
     let hash = socket::stable_hash(state.as_os_str().as_encoded_bytes());
     let tree = Tree::locate(&format!("fleet-{}-{hash:016x}", config.node))?;
-    let _ = tree.whole().kill(); // of an earlier supervisor whose record is gone
+    let _ = tree.whole().kill(); // of an earlier supervisor whose table is gone
     let _ = tree.whole().remove();
     match tree.make() {
-        Ok(()) => {
-            records.write_tree(tree.path());
-            Some(tree)
-        }
+        Ok(()) => Some(tree),
         Err(error) => {
             tracing::info!(node = config.node, %error, "no cgroups of its own: units are known by session and descent");
             None
         }
     }
-}
-
-/// Whether the process is this one's child.
-pub(crate) fn is_child(stat: &process::Stat) -> bool {
-    stat.parent == std::process::id()
 }

@@ -46,6 +46,19 @@ impl Tree {
         Some(Self { root: Path::new(point).join(below).join(name), shown })
     }
 
+    /// The one in this folder, shown so.
+    #[must_use]
+    pub fn known(root: PathBuf, shown: String) -> Self {
+        Self { root, shown }
+    }
+
+    /// The names of the groups in it.
+    #[must_use]
+    pub fn units(&self) -> Vec<String> {
+        let names = children(&self.root).into_iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
+        names.collect()
+    }
+
     /// Makes the group.
     ///
     /// # Errors
@@ -58,6 +71,12 @@ impl Tree {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.root
+    }
+
+    /// Its path as `/proc/PID/cgroup` shows it.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// The group of a unit, which need not be there.

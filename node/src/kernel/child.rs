@@ -12,7 +12,7 @@ use std::path::Path;
 use fleet_proto::control::{Failure, Reply, Spawn, Spawned, reply};
 use rustix::process::{Gid, Uid};
 
-use super::spawn::{Command, Program, UnitSetup, failure, open_program};
+use super::spawn::{Command, Kind, Program, UnitSetup, failure, open_program};
 use super::{directory, limits, signals};
 use crate::keeper::frame;
 
@@ -86,21 +86,26 @@ fn set_up_and_exec(
     status: &mut File,
 ) -> Result<Infallible, Failure> {
     // Dispositions first: whatever arrives later meets the defaults. Signals stay blocked until just before exec.
-    signals::reset(command.unit.as_ref().is_some_and(|unit| unit.spawn.ignore_sigpipe));
-    match &command.unit {
-        Some(unit) => {
+    signals::reset();
+    let (keep, ignores_pipe): (&[RawFd], bool) = match &command.kind {
+        Kind::Unit(unit) => {
             let unenforced = set_up(unit, in_cgroup)?;
             if !unenforced.is_empty() {
                 let spawned = Spawned { unenforced, ..Spawned::default() };
                 tell(status, &Reply { reply: Some(reply::Reply::Spawned(spawned)), ..Reply::default() });
             }
+            (&[], unit.spawn.ignore_sigpipe)
         }
-        // The agent: a process group of its own, so that Ctrl-C reaches the supervisor alone, which leaves in order.
-        None => drop(rustix::process::setpgid(None, None)),
-    }
+        Kind::Own { keep } => {
+            // A process group of its own, so that Ctrl-C reaches the guard alone, which leaves in order.
+            let _ = rustix::process::setpgid(None, None);
+            (keep, false)
+        }
+    };
     // After everything that opens descriptors; they stay usable until exec, which closes them.
     close_on_exec();
-    signals::unblock();
+    keep_open(keep);
+    signals::unblock(ignores_pipe);
     let program = match &command.program {
         Program::Path(path) => format!("exec {path}"),
         Program::Open(_) => "exec of the node's own binary".to_owned(),
@@ -116,7 +121,7 @@ fn set_up(unit: &UnitSetup<'_>, in_cgroup: bool) -> Result<Vec<String>, Failure>
     // No terminal, and a process group to be found by. A fresh fork leads no group, so this always succeeds.
     rustix::process::setsid().map_err(|error| failure("setsid", exit::SETSID, &error.into()))?;
     // Needs the supervisor's rights. Before anything that could start or outlive something.
-    if let (Some((group, _)), false) = (unit.cgroup, in_cgroup) {
+    if let (Some(group), false) = (unit.cgroup, in_cgroup) {
         group.enter().map_err(|error| failure("cgroup", exit::CGROUP, &error))?;
     }
     standard_streams(unit.stdio)?;
@@ -229,6 +234,14 @@ fn close_on_exec() {
     for descriptor in numbers.filter(|number| *number >= FIRST) {
         // SAFETY: changes a flag of a descriptor only.
         unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Takes the mark from these again.
+fn keep_open(descriptors: &[RawFd]) {
+    for descriptor in descriptors {
+        // SAFETY: changes a flag of a descriptor only.
+        unsafe { libc::fcntl(*descriptor, libc::F_SETFD, 0) };
     }
 }
 

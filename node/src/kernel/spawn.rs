@@ -1,12 +1,17 @@
-//! Starts a child of this process and waits until its program runs or is known not to.
+//! Starts a process and waits until its program runs or is known not to.
 //!
 //! The child is a plain copy of this process (no shared memory), which must have one thread: then what it does before
-//! exec needs no special care, and the copy is cheap because the supervisor is small. What the child has to say on its
+//! exec needs no special care, and the copy is cheap because this process is small. What the child has to say on its
 //! way comes through a pipe that exec closes, so that the end of the pipe means "it runs".
+//!
+//! A unit's process becomes the child of this process's *parent* (CLONE_PARENT): the supervisor makes it, the guard has
+//! it. Its end is signalled to the guard by SIGCHLD, as the guard made the supervisor in the same way (clone(2): such a
+//! child has the exit signal of the process that made it).
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use fleet_proto::control::{Failure, Reply, Spawn, reply};
@@ -16,7 +21,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::cgroup::Group;
 use super::limits::Pair;
-use super::{child, wait};
+use super::{child, process};
 use crate::keeper::frame;
 
 /// systemd's exit status for "the process could not be made" is that of exec.
@@ -34,14 +39,18 @@ pub(crate) enum Program<'a> {
     Open(BorrowedFd<'a>),
 }
 
-/// Everything a unit's process is set up with; the agent's process has none of it.
+/// Everything a unit's process is set up with.
 pub(crate) struct UnitSetup<'a> {
     /// What was asked.
     pub(crate) spawn: &'a Spawn,
+    /// Where its pid is written before it runs.
+    pub(crate) pid: &'a AtomicU32,
     /// Standard input, output, error.
     pub(crate) stdio: [BorrowedFd<'a>; 3],
-    /// The unit's group and its open folder.
-    pub(crate) cgroup: Option<(&'a Group, &'a File)>,
+    /// The unit's group.
+    pub(crate) cgroup: Option<&'a Group>,
+    /// Its open folder, if the process can be made right in it; else it enters by itself.
+    pub(crate) folder: Option<&'a File>,
     /// The limit of open files this process was started with, before it raised its own.
     pub(crate) open_files: Pair,
 }
@@ -52,12 +61,22 @@ pub(crate) struct Command<'a> {
     pub(crate) argv: Vec<&'a [u8]>,
     /// `KEY=value`, complete.
     pub(crate) environment: Vec<&'a [u8]>,
-    pub(crate) unit: Option<UnitSetup<'a>>,
+    pub(crate) kind: Kind<'a>,
+}
+
+/// Whose process it is.
+pub(crate) enum Kind<'a> {
+    /// One of the node's own: a child of this process, with these descriptors under the same numbers and no others.
+    Own { keep: Vec<RawFd> },
+    /// A unit's: a child of this process's parent.
+    Unit(UnitSetup<'a>),
 }
 
 /// A program that runs.
 pub(crate) struct Running {
     pub(crate) pid: u32,
+    /// When it started; 0 if it was over and reaped before anybody looked.
+    pub(crate) start_time: u64,
     /// What could not be put into effect.
     pub(crate) unenforced: Vec<String>,
 }
@@ -72,12 +91,20 @@ pub(crate) fn start(command: &Command<'_>) -> Result<Running, Failure> {
     let failed = |error: io::Error| failure("fork", EXIT_EXEC, &error);
     let prepared = child::Prepared::new(command)?;
     let (status_read, status_write) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
-    let cgroup = command.unit.as_ref().and_then(|unit| unit.cgroup).map(|(_, folder)| folder.as_fd());
-    match fork(cgroup).map_err(failed)? {
+    let forked = match &command.kind {
+        Kind::Own { .. } => fork(),
+        Kind::Unit(unit) => clone_sibling(unit.folder.map(File::as_fd), unit.pid),
+    };
+    match forked.map_err(failed)? {
         Forked::Child { in_cgroup } => child::run(command, &prepared, in_cgroup, status_write),
         Forked::Parent { pid } => {
             drop(status_write); // else the pipe would never end
-            outcome(pid, status_read)
+            let start_time = process::stat(pid).map_or(0, |stat| stat.start_time);
+            let outcome = outcome(Running { pid, start_time, unenforced: Vec::new() }, status_read);
+            if outcome.is_err() {
+                wait_for_end(pid, start_time);
+            }
+            outcome
         }
     }
 }
@@ -93,56 +120,59 @@ enum Forked {
     Child { in_cgroup: bool },
 }
 
-/// Copies this process, straight into the group if the kernel can (Linux 5.7): moving a process later waits for a grace
-/// period of several milliseconds.
-fn fork(cgroup: Option<BorrowedFd<'_>>) -> io::Result<Forked> {
+/// Copies this process as its child.
+fn fork() -> io::Result<Forked> {
+    // SAFETY: this process has one thread (checked when it starts), so the child may do what it likes.
+    let pid = unsafe { libc::fork() };
+    forked(pid.into(), false)
+}
+
+fn forked(pid: i64, in_cgroup: bool) -> io::Result<Forked> {
+    match u32::try_from(pid) {
+        Err(_) => Err(io::Error::last_os_error()),
+        Ok(0) => Ok(Forked::Child { in_cgroup }),
+        Ok(pid) => Ok(Forked::Parent { pid }),
+    }
+}
+
+/// Copies this process as a child of its parent, straight into the group if the kernel can (Linux 5.7): moving a process
+/// later waits for a grace period of several milliseconds. The kernel writes the pid before the process can run.
+fn clone_sibling(cgroup: Option<BorrowedFd<'_>>, pid: &AtomicU32) -> io::Result<Forked> {
+    const FLAGS: u64 = (libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID) as u64;
+    const INTO_CGROUP: u64 = 0x2_0000_0000; // CLONE_INTO_CGROUP does not fit the type libc gives its clone flags
     if let Some(folder) = cgroup {
-        match clone_into(folder) {
-            Ok(pid) => return Ok(forked(pid, true)),
+        // SAFETY: all zeroes is a valid clone_args: no stack of its own, no exit signal, nothing written anywhere.
+        let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+        args.flags = FLAGS | INTO_CGROUP;
+        args.parent_tid = pid.as_ptr() as u64;
+        args.cgroup = folder.as_raw_fd() as u64;
+        // SAFETY: without CLONE_VM this is fork(2) with another entry; this process has one thread, and the child calls
+        // nothing of glibc that depends on a cached thread id. The kernel writes four bytes, which are the atomic's.
+        let result = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
+        match forked(result, true) {
             // Forbidden or unknown: containers often filter clone3. The child enters the group by itself.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EINVAL)) => {}
-            Err(error) => return Err(error),
+            other => return other,
         }
     }
-    // SAFETY: this process has one thread (checked when the supervisor starts), so the child may do what it likes.
-    let pid = unsafe { libc::fork() };
-    if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(forked(i64::from(pid), false)) }
-}
-
-fn forked(pid: i64, in_cgroup: bool) -> Forked {
-    match u32::try_from(pid).expect("negative results were errors") {
-        0 => Forked::Child { in_cgroup },
-        pid => Forked::Parent { pid },
-    }
-}
-
-fn clone_into(folder: BorrowedFd<'_>) -> io::Result<i64> {
-    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000; // does not fit the type libc gives its clone flags
-    // SAFETY: all zeroes is a valid clone_args: no flags, no stack of its own, nothing written anywhere.
-    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = CLONE_INTO_CGROUP;
-    args.exit_signal = libc::SIGCHLD as u64;
-    args.cgroup = folder.as_raw_fd() as u64;
-    // SAFETY: without CLONE_VM this is fork(2) with another entry; this process has one thread, and the child calls
-    // nothing of glibc that depends on a cached thread id.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
-    if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(pid) }
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: as above. The first three arguments are the same on every architecture Fleet runs on.
+    let result = unsafe { libc::syscall(libc::SYS_clone, FLAGS, none, pid.as_ptr(), none, none) };
+    forked(result, false)
 }
 
 /// Reads what the child says until it has executed its program, failed or died.
-fn outcome(pid: u32, status: OwnedFd) -> Result<Running, Failure> {
+fn outcome(mut running: Running, status: OwnedFd) -> Result<Running, Failure> {
     let mut said = match read_to_end(status) {
         Ok(said) => said,
         Err(error) => {
-            kill(pid);
+            // Without waiting for it: it may hang in the kernel.
+            let _ = process::signal_exactly(running.pid, running.start_time, libc::SIGKILL);
             return Err(failure("start", EXIT_EXEC, &error));
         }
     };
-    let mut running = Running { pid, unenforced: Vec::new() };
     while let Ok(Some(message)) = frame::take::<Reply>(&mut said) {
         if let Some(failure) = message.failure {
-            // It exits right after saying so; reaped here, nobody is told about a process that never was.
-            let _ = wait::one(pid);
             return Err(failure);
         }
         if let Some(reply::Reply::Spawned(spawned)) = message.reply {
@@ -150,6 +180,14 @@ fn outcome(pid: u32, status: OwnedFd) -> Result<Running, Failure> {
         }
     }
     Ok(running)
+}
+
+/// A process that failed exits right after saying so: whoever is told that there is none finds none. Whose child it is
+/// does not matter here, and one that hangs in the kernel is not waited for.
+fn wait_for_end(pid: u32, start_time: u64) {
+    if let Ok(handle) = process::open(pid, start_time) {
+        let _ = poll(&mut [PollFd::new(handle.as_fd(), PollFlags::POLLIN)], PollTimeout::from(1000_u16));
+    }
 }
 
 fn read_to_end(status: OwnedFd) -> io::Result<Vec<u8>> {
@@ -171,10 +209,4 @@ fn read_to_end(status: OwnedFd) -> io::Result<Vec<u8>> {
             count => said.extend_from_slice(&buffer[..count]),
         }
     }
-}
-
-/// Ends a child that was not reaped yet, without waiting for it: it may hang in the kernel.
-fn kill(pid: u32) {
-    // SAFETY: no memory is involved, and an unreaped child's pid is nobody else's.
-    unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
 }

@@ -39,7 +39,14 @@ pub(crate) fn service_unit(name: &str) -> UnitSpec {
         details: None,
         kind: KindSpec::Service(Box::new(service())),
         fleet: section(),
-        health: HealthSpec { check: None, interval: second, timeout: second, retries: 3, start_period: second },
+        health: HealthSpec {
+            check: None,
+            interval: second,
+            timeout: second,
+            retries: 3,
+            start_period: second,
+            ..HealthSpec::default()
+        },
         unenforced: Vec::new(),
         values: BTreeMap::new(),
         delivered: BTreeMap::new(),
@@ -65,6 +72,7 @@ fn section() -> FleetSection {
         health_deadline: Duration::ZERO,
         files: Vec::new(),
         files_change: FilesChange::Auto,
+        ..FleetSection::default()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::engine::Engine;
 use super::handle::{Act, ActResult, UnitAct};
 use super::supervisor::Supervisor;
+use super::unit::Unit;
 use fleet_units::ids::UnitName;
 use fleet_units::jobs::Verb;
 use fleet_units::plan::Due;
@@ -54,9 +55,15 @@ impl<S: Supervisor> Engine<S> {
         match &unit.refused {
             Some(reason) if starts => Err(format!("{name} is not run here: {}", reason.text)),
             _ if self.stopping => Err("this node is stopping its units".to_owned()),
-            _ if action == UnitAct::Reload && !unit.machine.can_reload() => Err(format!("{name} cannot reload")),
-            _ => Ok(()),
+            _ if action == UnitAct::Reload && !self.can_reload(name) => Err(format!("{name} cannot reload")),
+            _ => refused_to_people(unit, action).map_or(Ok(()), |why| Err(format!("{name} {why}"))),
         }
+    }
+
+    /// By itself, or for those a reload is passed on to.
+    fn can_reload(&self, name: &UnitName) -> bool {
+        let own = self.units.get(name).is_some_and(|unit| unit.machine.can_reload());
+        own || !self.graph.reload_goes_to(name).is_empty()
     }
 
     fn unit_mut(&mut self, name: &UnitName) -> &mut super::unit::Unit {
@@ -99,5 +106,17 @@ impl<S: Supervisor> Engine<S> {
         for name in up {
             self.add_job(&name, Verb::Stop);
         }
+    }
+}
+
+/// `RefuseManualStart=`, `RefuseManualStop=`; a restart is both.
+fn refused_to_people(unit: &Unit, action: UnitAct) -> Option<&'static str> {
+    let details = unit.assigned.spec.details.as_ref()?;
+    let starts = matches!(action, UnitAct::Start | UnitAct::Restart);
+    let stops = matches!(action, UnitAct::Stop(_) | UnitAct::Restart);
+    match action {
+        _ if starts && details.refuse_manual_start => Some("is started by other units only (RefuseManualStart=)"),
+        _ if stops && details.refuse_manual_stop => Some("is stopped by other units only (RefuseManualStop=)"),
+        UnitAct::Start | UnitAct::Stop(_) | UnitAct::Restart | UnitAct::Reload => None,
     }
 }

@@ -35,6 +35,9 @@ impl<S: Supervisor> Engine<S> {
         self.wanted = wanted;
         self.swap_in(units, refused);
         self.graph = Graph::new(self.units.values().map(|unit| &*unit.assigned.spec));
+        self.job_clock.set(self.units.values().map(|unit| &*unit.assigned.spec));
+        self.stop_when_unneeded =
+            self.units.iter().filter(|(_, unit)| unit.stops_when_unneeded()).map(|(name, _)| name.clone()).collect();
         for step in &plan.steps {
             if step.action != Action::Keep {
                 let (unit, action) = (&step.unit, step.action.as_str());

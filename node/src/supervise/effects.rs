@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::delivered;
 use super::engine::Engine;
+use super::job_clock::JOB_TIMEOUT;
 use super::spawn::{self, Command};
 use super::supervisor::{Answer, Supervisor};
 use crate::control::ControlError;
@@ -14,10 +15,12 @@ use fleet_units::diagnostic::Reason;
 use fleet_units::ids::{InvocationId, UnitName};
 use fleet_units::jobs::Verb;
 use fleet_units::lifecycle::{Effect, Event, Outcome, Phase, Role, State, Target, Timer};
+use fleet_units::spec::details::JobMode;
 use fleet_units::spec::exec::Preserve;
-use fleet_units::spec::{KindSpec, ServiceSpec, ServiceType};
-use fleet_units::status::Unenforced;
+use fleet_units::spec::{KindSpec, ServiceSpec, ServiceType, UnitSpec};
+use fleet_units::status::{ActiveState, Unenforced};
 use fleet_units::time::Moment;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::task::{Context, Poll, Waker};
 
@@ -260,6 +263,11 @@ impl<S: Supervisor> Engine<S> {
             }
             _ => {}
         }
+        // What its job was given up for is over.
+        unit.reason = unit
+            .reason
+            .take()
+            .filter(|reason| state.active_state() == ActiveState::Activating || reason.code != JOB_TIMEOUT);
         if matches!(state, State::Dead | State::Failed) {
             self.stop_bound(name);
         }
@@ -267,9 +275,13 @@ impl<S: Supervisor> Engine<S> {
         self.watch_health(name);
     }
 
-    /// `BindsTo=`: whoever is bound to it goes with it.
+    /// `BindsTo=`, `PropagatesStopTo=`: whoever is bound to it goes with it, but for a restart only the former.
     fn stop_bound(&mut self, name: &UnitName) {
-        for other in self.graph.bound_by(name).clone() {
+        let mut others = self.graph.bound_by(name).clone();
+        if self.queue.job(name) != Some(Verb::Restart) {
+            others.extend(self.graph.stop_goes_to(name).iter().cloned());
+        }
+        for other in others {
             if self.units.get(&other).is_some_and(super::unit::Unit::is_up) {
                 self.add_job(&other, Verb::Stop);
                 if let Some(unit) = self.units.get_mut(&other) {
@@ -282,10 +294,12 @@ impl<S: Supervisor> Engine<S> {
     fn trigger(&mut self, name: &UnitName, failed: bool) {
         let Some(unit) = self.units.get(name) else { return };
         let spec = unit.machine.spec().clone();
-        let names = if failed { &spec.on_failure } else { &spec.on_success };
+        let (names, mode) = if failed { failure(&spec) } else { success(&spec) };
         for other in names {
             let other = self.graph.resolve(other).clone();
-            if self.units.contains_key(&other) && !self.stopping && !self.holds.contains_key(&other) {
+            // replace, the default of OnFailure=, brings up again what is going down; fail, that of OnSuccess=, does not.
+            let way = mode != JobMode::Fail || self.queue.job(&other) != Some(Verb::Stop);
+            if way && self.units.contains_key(&other) && !self.stopping && !self.holds.contains_key(&other) {
                 self.add_job(&other, Verb::Start);
             }
         }
@@ -379,6 +393,18 @@ impl<S: Supervisor> Engine<S> {
             let _ = done.send(Done { unit, what: finish(replies) });
         });
     }
+}
+
+/// The units of `OnFailure=`, and how they are queued.
+fn failure(spec: &UnitSpec) -> (&BTreeSet<UnitName>, JobMode) {
+    let mode = spec.details.as_ref().and_then(|details| details.on_failure_job_mode);
+    (&spec.on_failure, mode.filter(|mode| *mode == JobMode::Fail).unwrap_or(JobMode::Replace))
+}
+
+/// The units of `OnSuccess=`, and how they are queued.
+fn success(spec: &UnitSpec) -> (&BTreeSet<UnitName>, JobMode) {
+    let mode = spec.details.as_ref().and_then(|details| details.on_success_job_mode);
+    (&spec.on_success, mode.filter(|mode| *mode == JobMode::Replace).unwrap_or(JobMode::Fail))
 }
 
 fn poll_once(answer: &mut Answer) -> Poll<Result<Reply, ControlError>> {

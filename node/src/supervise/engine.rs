@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::effects::{Done, What};
 use super::handle::{COMMANDS, Command, Handle, HealthReport};
+use super::job_clock::JobClock;
 use super::spawn::Host;
 use super::supervisor::Supervisor;
 use super::unit::{Admission, Desired, Unit};
@@ -60,6 +61,11 @@ pub struct Engine<S> {
     pub(super) last: Desired,
     /// When that is due; `None`: nothing is refused.
     pub(super) readmit_at: Option<Moment>,
+    /// When to look again at a unit that others uphold and that was started too often.
+    pub(super) uphold_at: Option<Moment>,
+    /// Units of the set with `StopWhenUnneeded=`.
+    pub(super) stop_when_unneeded: BTreeSet<UnitName>,
+    pub(super) job_clock: JobClock,
     pub(super) stopping: bool,
     pub(super) stopped: Vec<oneshot::Sender<()>>,
     pub(super) changed: BTreeSet<UnitName>,
@@ -108,6 +114,9 @@ impl<S: Supervisor> Engine<S> {
             early: Vec::new(),
             last: Desired::default(),
             readmit_at: None,
+            uphold_at: None,
+            stop_when_unneeded: BTreeSet::new(),
+            job_clock: JobClock::default(),
             stopping: false,
             stopped: Vec::new(),
             changed: BTreeSet::new(),
@@ -170,7 +179,7 @@ impl<S: Supervisor> Engine<S> {
         let timer = self.timers.first().map(|(at, _, _)| *at);
         // Before the first desired set there is nothing to start again.
         let hold = self.holds.values().map(|(_, at)| *at).min().filter(|_| self.found.is_none());
-        timer.into_iter().chain(hold).chain(self.readmit_at).min()
+        timer.into_iter().chain(hold).chain(self.readmit_at).chain(self.uphold_at).chain(self.job_clock.next()).min()
     }
 
     fn fire_due(&mut self) {
@@ -188,6 +197,7 @@ impl<S: Supervisor> Engine<S> {
         if self.found.is_some() {
             return;
         }
+        self.expire_jobs();
         let over: Vec<_> = self.holds.iter().filter(|(_, (_, at))| *at <= now).map(|(unit, _)| unit.clone()).collect();
         for unit in over {
             self.end_hold(&unit);
@@ -297,11 +307,13 @@ impl<S: Supervisor> Engine<S> {
             while let Some((unit, event)) = self.pending.pop_front() {
                 self.tell(&unit, event);
             }
-            if !self.run_jobs() && self.pending.is_empty() {
+            let idle = !self.run_jobs() && self.pending.is_empty();
+            if idle && !self.keep_up() {
                 break;
             }
         }
         self.drop_removed();
+        self.time_jobs();
     }
 
     fn publish(&mut self) {

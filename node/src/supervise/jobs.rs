@@ -6,7 +6,7 @@ use super::supervisor::Supervisor;
 use super::unit::{Unit, Waiter};
 use fleet_units::diagnostic::Reason;
 use fleet_units::ids::UnitName;
-use fleet_units::jobs::{Standing, Turn, Verb};
+use fleet_units::jobs::{Done, Standing, Turn, Verb};
 use fleet_units::lifecycle::{Event, Outcome, State};
 use fleet_units::plan::Due;
 use fleet_units::status::ActiveState;
@@ -55,7 +55,8 @@ impl<S: Supervisor> Engine<S> {
         let mut seen = BTreeSet::from([root.clone()]);
         let mut left = vec![root];
         while let Some(next) = left.pop() {
-            left.extend(self.graph.stopped_with(next).iter().filter(|other| seen.insert((*other).clone())));
+            let along = self.graph.stopped_with(next).union(self.graph.stop_goes_to(next));
+            left.extend(along.filter(|other| seen.insert((*other).clone())));
         }
         seen.remove(root);
         seen
@@ -88,9 +89,12 @@ impl<S: Supervisor> Engine<S> {
 
     fn run_reload(&mut self, name: &UnitName) {
         let Some(unit) = self.units.get_mut(name) else { return };
-        let can = unit.machine.can_reload() && matches!(unit.machine.state(), State::Running | State::Exited);
-        if !can {
-            return self.finish(name, false, "it does not run, or cannot reload");
+        let runs = matches!(unit.machine.state(), State::Running | State::Exited | State::Active);
+        if runs && !unit.machine.can_reload() && !self.graph.reload_goes_to(name).is_empty() {
+            return self.finish(name, Done::Well, ""); // it only passes the reload on
+        }
+        if !runs || !unit.machine.can_reload() {
+            return self.finish(name, Done::Badly, "it does not run, or cannot reload");
         }
         unit.owes_reload = false;
         // It runs from the new form once the reload came to something.
@@ -109,7 +113,7 @@ impl<S: Supervisor> Engine<S> {
                 unit.reason = Some(Reason::new(RELOAD_FAILED, "the reload failed; it runs on as it was"));
             }
         }
-        self.finish(name, good, "the reload failed");
+        self.finish(name, if good { Done::Well } else { Done::Badly }, "the reload failed");
         self.remember(name);
     }
 
@@ -134,14 +138,13 @@ impl<S: Supervisor> Engine<S> {
             Some(Verb::Start) => match (state.active_state(), state, outcome) {
                 // The job goes on, so that what waits for the unit waits on; who asked is told.
                 (_, State::AutoRestart, _) => self.answer(name, false, "it failed and will be started again"),
-                (ActiveState::Active | ActiveState::Reloading, _, _) => self.finish(name, true, ""),
-                (ActiveState::Inactive, _, outcome) if outcome == Outcome::Success || outcome.is_skip() => {
-                    self.finish(name, true, "");
-                }
-                (ActiveState::Inactive | ActiveState::Failed, _, _) => self.finish(name, false, "it failed"),
+                (ActiveState::Active | ActiveState::Reloading, _, _) => self.finish(name, Done::Well, ""),
+                (ActiveState::Inactive, _, Outcome::Success) => self.finish(name, Done::Well, ""),
+                (ActiveState::Inactive, _, outcome) if outcome.is_skip() => self.finish(name, Done::Skipped, ""),
+                (ActiveState::Inactive | ActiveState::Failed, _, _) => self.finish(name, Done::Badly, "it failed"),
                 (ActiveState::Activating | ActiveState::Deactivating, _, _) => {}
             },
-            Some(Verb::Stop | Verb::Restart) if unit.is_down() => self.finish(name, true, ""),
+            Some(Verb::Stop | Verb::Restart) if unit.is_down() => self.finish(name, Done::Well, ""),
             Some(Verb::Stop | Verb::Restart) => {}
             Some(Verb::Reload) if state.active_state() == ActiveState::Reloading => {}
             Some(Verb::Reload) => {
@@ -154,7 +157,7 @@ impl<S: Supervisor> Engine<S> {
     fn tell_start(&mut self, name: &UnitName) {
         let Some(unit) = self.units.get_mut(name) else { return };
         if unit.not_run_here().is_some() {
-            return self.finish(name, false, "it is not run here");
+            return self.finish(name, Done::Badly, "it is not run here");
         }
         if unit.machine.state().is_over() {
             unit.follow();
@@ -163,11 +166,12 @@ impl<S: Supervisor> Engine<S> {
         self.tell(name, Event::Start { fresh });
     }
 
-    fn finish(&mut self, name: &UnitName, good: bool, why_not: &str) {
+    fn finish(&mut self, name: &UnitName, done: Done, why_not: &str) {
         let verb = self.queue.running(name);
-        if !self.queue.finished(&self.graph, name, good) {
+        if !self.queue.finished(&self.graph, name, done) {
             return;
         }
+        let good = done != Done::Badly;
         self.changed.insert(name.clone());
         let replaced = self.take_replaced(name, verb);
         self.answer(name, good, why_not);
@@ -207,7 +211,8 @@ impl<S: Supervisor> Engine<S> {
 
     /// Units that were to start and could not because of this one.
     fn retry_dependents(&mut self, name: &UnitName) {
-        for other in self.graph.stopped_with(name).clone() {
+        let others: BTreeSet<_> = self.graph.stopped_with(name).union(self.graph.stop_goes_to(name)).cloned().collect();
+        for other in others {
             // dependency, dependency-held, dependency-missing, dependency-refused
             let lacked = |unit: &Unit| unit.reason.as_ref().is_some_and(|reason| reason.code.starts_with("dependency"));
             if self.units.get(&other).is_some_and(lacked) {

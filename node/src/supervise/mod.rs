@@ -7,7 +7,7 @@
 //! timers ------------> '-------------------------'
 //! ```
 //! `engine` is the loop, `apply` swaps the desired set in and executes a plan, `effects` turns a machine's effects into
-//! requests, `conditions` reads what the host says to a condition, `jobs` runs the queue, `restore` takes over from an earlier agent, `act` serves people.
+//! requests, `conditions` reads what the host says to a condition, `jobs` runs the queue, `upkeep` does what others want kept up or down, `restore` takes over from an earlier agent, `act` serves people.
 
 mod account;
 mod act;
@@ -20,6 +20,7 @@ mod engine;
 pub(crate) mod env_file;
 mod expand;
 mod handle;
+mod job_clock;
 mod jobs;
 mod notify;
 mod places;
@@ -29,11 +30,14 @@ mod spawn;
 mod status;
 mod supervisor;
 mod unit;
+mod upkeep;
 
 #[cfg(test)]
 mod condition_tests;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod job_tests;
 #[cfg(test)]
 mod lifecycle_tests;
 #[cfg(test)]

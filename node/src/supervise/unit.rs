@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::handle::ActResult;
 use super::remember::Remembered;
+use super::upkeep::Upheld;
 use fleet_proto::control;
 use fleet_units::bundle::Bundle;
 use fleet_units::diagnostic::Reason;
@@ -112,6 +113,7 @@ pub(super) struct Unit {
     pub(super) unenforced: BTreeSet<Unenforced>,
     /// Conditions this host could not answer at the last start: they counted as met.
     pub(super) unanswered: Vec<Unenforced>,
+    pub(super) upheld: Upheld,
     pub(super) remembered: Vec<u8>,
     pub(super) waiters: Vec<Waiter>,
 }
@@ -156,6 +158,7 @@ impl Unit {
             undelivered: false,
             unenforced: BTreeSet::new(),
             unanswered: Vec::new(),
+            upheld: Upheld::default(),
             remembered: Vec::new(),
             waiters: Vec::new(),
         }
@@ -174,6 +177,10 @@ impl Unit {
     /// Why nothing of it may be started. A refused change of an admitted unit is no reason: the old form goes on.
     pub(super) fn not_run_here(&self) -> Option<&Reason> {
         self.refused.as_ref().filter(|_| !self.admitted)
+    }
+
+    pub(super) fn stops_when_unneeded(&self) -> bool {
+        self.assigned.spec.details.as_ref().is_some_and(|details| details.stop_when_unneeded)
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -1,8 +1,9 @@
-//! A supervisor under test, in a process of its own, with the test as its agent.
+//! A node under test, in processes of its own, with the test as its agent.
 //!
-//! A supervisor needs a process with one thread, and libtest has several. So a test executes its own binary again, and
-//! a constructor that runs before `main` looks at FLEET_TEST_ROLE and plays the part: supervisor, agent, or a unit's
-//! program. The agent that the supervisor starts only writes its pid to a file and waits; the test attaches instead.
+//! Guard and supervisor need processes with one thread, and libtest has several. So a test executes its own binary again,
+//! and a constructor that runs before `main` looks at `argv[0]` or FLEET_TEST_ROLE and plays the part: guard, supervisor,
+//! agent, or a unit's program. The agent that the guard starts only writes its pid to a file and waits; the test attaches
+//! instead.
 
 #![allow(dead_code, unreachable_pub)] // each test binary uses its part, and `pub` means to the test
 
@@ -16,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fleet_node::control::{Control, ControlError};
-use fleet_node::keeper::{SupervisorConfig, run};
+use fleet_node::keeper::{GuardConfig, SupervisorConfig, guard, supervisor};
 use fleet_node::logs::query;
 use fleet_proto::control::{
     self, AckEvents, Adopt, Event, Exited, Process, Release, Reply, Signal, Signalled, Spawn, Spawned, Table, event,
@@ -36,10 +37,12 @@ static BEFORE_MAIN: extern "C" fn() = before_main;
 
 extern "C" fn before_main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let agent = arguments.first().is_some_and(|name| name.starts_with("fleet: agent"));
-    let role = if agent { "agent".to_owned() } else { std::env::var(ROLE).unwrap_or_default() };
+    let title =
+        arguments.first().and_then(|name| name.strip_prefix("fleet: ")).and_then(|title| title.split(' ').next());
+    let role = title.map_or_else(|| std::env::var(ROLE).unwrap_or_default(), str::to_owned);
     let code = match role.as_str() {
         "" => return,
+        "guard" => run_guard(),
         "supervisor" => supervise(),
         "agent" => pretend_agent(),
         "notify" => notify(&arguments[1..]),
@@ -54,23 +57,36 @@ fn folder(variable: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(variable).unwrap())
 }
 
-fn supervise() -> i32 {
-    let config = SupervisorConfig {
+fn run_guard() -> i32 {
+    over(guard(GuardConfig {
         node: "test".to_owned(),
         state: folder("FLEET_TEST_STATE"),
         runtime: folder("FLEET_TEST_RUNTIME"),
+        supervisor_argv: vec!["fleet: supervisor test".into()],
         agent_argv: vec!["fleet: agent test".into()],
-        stop_timeout: Duration::from_secs(5),
-        cgroups: std::env::var_os("FLEET_TEST_NO_CGROUPS").is_none(),
-        spool_limits: Default::default(),
-    };
-    match run(config) {
+    }))
+}
+
+fn over(result: Result<(), fleet_node::keeper::KeeperError>) -> i32 {
+    match result {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("{error}");
             1
         }
     }
+}
+
+fn supervise() -> i32 {
+    let config = SupervisorConfig {
+        node: "test".to_owned(),
+        state: folder("FLEET_TEST_STATE"),
+        runtime: folder("FLEET_TEST_RUNTIME"),
+        stop_timeout: Duration::from_secs(5),
+        cgroups: std::env::var_os("FLEET_TEST_NO_CGROUPS").is_none(),
+        spool_limits: Default::default(),
+    };
+    over(supervisor(config))
 }
 
 fn pretend_agent() -> i32 {
@@ -143,10 +159,10 @@ fn count() -> i32 {
     0
 }
 
-/// A supervisor and the connection to it.
+/// A node and the connection to its supervisor.
 pub struct Node {
     pub root: PathBuf,
-    pub supervisor: Child,
+    pub guard: Child,
     pub control: Control,
     pub table: Table,
     events: mpsc::Receiver<Event>,
@@ -168,10 +184,10 @@ pub fn scratch(name: &str) -> PathBuf {
     root
 }
 
-pub fn start_supervisor(root: &Path, options: Options) -> Child {
+pub fn start_guard(root: &Path, options: Options) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .env(ROLE, "supervisor")
+        .env(ROLE, "guard")
         .env("FLEET_TEST_STATE", root.join("state"))
         .env("FLEET_TEST_RUNTIME", root.join("run"))
         .stdin(Stdio::null())
@@ -188,22 +204,22 @@ pub fn start_supervisor(root: &Path, options: Options) -> Child {
 impl Node {
     pub async fn start(name: &str, options: Options) -> Self {
         let root = scratch(name);
-        let supervisor = start_supervisor(&root, options);
-        Self::attach(root, supervisor).await
+        let guard = start_guard(&root, options);
+        Self::attach(root, guard).await
     }
 
-    pub async fn attach(root: PathBuf, supervisor: Child) -> Self {
+    pub async fn attach(root: PathBuf, guard: Child) -> Self {
         let socket = root.join("run/control.sock");
         let deadline = Instant::now() + PATIENCE;
         let (control, table, events) = loop {
             match Control::attach(&socket).await {
                 // A socket may still be there that a killed one has left.
-                Ok(attached) if attached.1.supervisor_pid == supervisor.id() => break attached,
+                Ok(attached) if parent_of(attached.1.supervisor_pid) == Some(guard.id()) => break attached,
                 other => assert!(Instant::now() < deadline, "{:?}", other.err()),
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
-        Self { root, supervisor, control, table, events, passed: Vec::new() }
+        Self { root, guard, control, table, events, passed: Vec::new() }
     }
 
     /// Takes over as a new agent does.
@@ -211,6 +227,22 @@ impl Node {
         let (control, table, events) = Control::attach(&self.root.join("run/control.sock")).await.unwrap();
         (self.control, self.table, self.events) = (control, table, events);
         self.passed.clear();
+    }
+
+    /// The same, once there is another supervisor than that one.
+    pub async fn attach_again_after(&mut self, killed: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match Control::attach(&self.root.join("run/control.sock")).await {
+                Ok((control, table, events)) if table.supervisor_pid != killed => {
+                    (self.control, self.table, self.events) = (control, table, events);
+                    return self.passed.clear();
+                }
+                // To the one that was just killed, or on its way to it.
+                other => assert!(Instant::now() < deadline, "{:?}", other.err()),
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     pub async fn request(&self, request: request::Request) -> Result<Reply, ControlError> {
@@ -309,12 +341,12 @@ impl Node {
         self.lines(unit).into_iter().map(|line| line + "\n").collect()
     }
 
-    /// The supervisor leaves by SIGTERM; gives what it said.
+    /// The node leaves by SIGTERM; gives what it said.
     pub fn leave(mut self) -> String {
-        kill(self.supervisor.id(), libc::SIGTERM);
-        let status = wait_for(|| self.supervisor.try_wait().unwrap());
+        kill(self.guard.id(), libc::SIGTERM);
+        let status = wait_for(|| self.guard.try_wait().unwrap());
         assert!(status.success(), "{status}");
-        let said = std::io::BufReader::new(self.supervisor.stderr.take().unwrap());
+        let said = std::io::BufReader::new(self.guard.stderr.take().unwrap());
         let said = said.lines().map(Result::unwrap).collect::<Vec<_>>().join("\n");
         fs::remove_dir_all(&self.root).unwrap();
         said
@@ -323,9 +355,9 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if self.supervisor.try_wait().is_ok_and(|status| status.is_none()) {
-            kill(self.supervisor.id(), libc::SIGTERM); // a test failed; leave nothing behind
-            let _ = self.supervisor.wait();
+        if self.guard.try_wait().is_ok_and(|status| status.is_none()) {
+            kill(self.guard.id(), libc::SIGTERM); // a test failed; leave nothing behind
+            let _ = self.guard.wait();
             let _ = fs::remove_dir_all(&self.root);
         }
     }
@@ -334,6 +366,24 @@ impl Drop for Node {
 pub fn kill(pid: u32, signal: i32) {
     // SAFETY: no memory is involved.
     unsafe { libc::kill(pid.cast_signed(), signal) };
+}
+
+pub fn parent_of(pid: u32) -> Option<u32> {
+    fleet_node::kernel::process::stat(pid).ok().map(|stat| stat.parent)
+}
+
+/// The node's process of this role, started by that guard; waits for it.
+pub fn process_of(guard: u32, role: &str) -> u32 {
+    let title = format!("fleet: {role} test");
+    let is_it = |pid: u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).next() == Some(title.as_bytes())
+    };
+    wait_for(|| {
+        let all = fleet_node::kernel::process::all().unwrap();
+        let mut children = all.iter().filter(|stat| stat.parent == guard && !stat.is_zombie());
+        children.find(|stat| is_it(stat.pid)).map(|stat| stat.pid)
+    })
 }
 
 pub fn alive(pid: u32) -> bool {

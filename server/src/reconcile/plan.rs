@@ -1,7 +1,7 @@
 //! What running another desired state would change, node by node, and the id that stands for it.
 
 use super::environment::{Environment, Nodes};
-use fleet_units::diagnostic::{Diagnostic, Place};
+use fleet_units::diagnostic::{Diagnostic, Place, codes};
 use fleet_units::fleet::{FleetSpec, FleetUnit};
 use fleet_units::ids::{NodeName, Sha256Digest, UnitName};
 use fleet_units::plan::{self, Action, Desired, DesiredUnit, Missing, Observed, ObservedUnit, Plan};
@@ -63,7 +63,7 @@ fn requirement_missing(node: &NodeName, missing: &Missing, fleet: &FleetSpec) ->
     let message = format!("{unit} would start on {node} and cannot: its {key}= names {required}, which is not there");
     let hint =
         "add it, or make the Nodes= of both agree; what the host runs by itself is not known: use Wants= for that";
-    Diagnostic::error("requirement-missing", Place { file, line: 0, column: 0 }, message).with_hint(hint)
+    Diagnostic::error(codes::REQUIREMENT_MISSING, Place { file, line: 0, column: 0 }, message).with_hint(hint)
 }
 
 /// The path of the file that the unit, or the template it is an instance of, is named by.

@@ -14,7 +14,7 @@ use super::log::{self, HeadLog, Kind, Logs, Record, log_ref};
 use super::removal;
 use super::tree::{Snapshot, TreeReader};
 use fleet_units::bundle::SourceTree;
-use fleet_units::diagnostic::{Diagnostic, Place};
+use fleet_units::diagnostic::{Diagnostic, Place, codes};
 use fleet_units::fleet::{Compiled, FleetSpec};
 use fleet_units::ids::{EnvironmentName, Revision};
 use fleet_units::time::Timestamp;
@@ -186,7 +186,10 @@ impl Source {
         };
         if self.git.commit(oid(head)).is_err() {
             let message = format!("{environment}'s branch names {head}, which is no commit of this repository");
-            return Ok(kept(BranchState::Unaccepted, vec![Diagnostic::error("no-commit", Place::default(), message)]));
+            return Ok(kept(
+                BranchState::Unaccepted,
+                vec![Diagnostic::error(codes::NO_COMMIT, Place::default(), message)],
+            ));
         }
         let reading = interpret::interpret(self, environment, accepted.as_ref(), head)?;
         if let Some((state, diagnostic)) = reading.refused {

@@ -12,7 +12,7 @@ use super::error::SourceError;
 use super::git::{oid, revision};
 use super::graph;
 use super::log::Kind;
-use fleet_units::diagnostic::{Diagnostic, Place};
+use fleet_units::diagnostic::{Diagnostic, Place, codes};
 use fleet_units::ids::{EnvironmentName, Revision};
 use fleet_units::view::BranchState;
 use git2::Oid;
@@ -55,7 +55,7 @@ pub(crate) fn interpret(
     {
         let message = format!("{environment} rolled this tree back: it was {}", mark.head.short());
         let hint = format!("fix forward, or `fleet rollback {environment} {} --again REASON`", mark.head.short());
-        let diagnostic = Diagnostic::error("bad-tree", place(environment), message).with_hint(hint);
+        let diagnostic = Diagnostic::error(codes::BAD_TREE, place(environment), message).with_hint(hint);
         return Ok(Reading::refused(BranchState::Unaccepted, diagnostic));
     }
     Ok(reading)
@@ -71,11 +71,11 @@ fn rewound(
     let (state, code, message) = match source.git.merge_base(accepted, head)? {
         Some(_) => {
             let message = format!("{branch} no longer contains {}, which {environment} runs", accepted.short());
-            (BranchState::Rewound, "rewound", message)
+            (BranchState::Rewound, codes::REWOUND, message)
         }
         None => {
             let message = format!("{branch} shares no history with {}, which {environment} runs", accepted.short());
-            (BranchState::Unrelated, "unrelated", message)
+            (BranchState::Unrelated, codes::UNRELATED, message)
         }
     };
     let hint = format!(
@@ -116,7 +116,7 @@ fn by_content(
             revision(merged).short()
         );
         let hint = "merge this branch back into the source";
-        reading.warnings.push(Diagnostic::warning("inexact-merge", file(&foreign[0]), message).with_hint(hint));
+        reading.warnings.push(Diagnostic::warning(codes::INEXACT_MERGE, file(&foreign[0]), message).with_hint(hint));
     }
     Ok(reading)
 }
@@ -211,7 +211,7 @@ fn promotion(
     if let Some(first) = own.first() {
         let message = format!("this merge throws away what {environment} holds and {} lacks", head.short());
         let hint = format!("merge {environment}'s accepted head into the source, and promote that");
-        let diagnostic = Diagnostic::error("target-ahead", file(&first.path), message).with_hint(hint);
+        let diagnostic = Diagnostic::error(codes::TARGET_AHEAD, file(&first.path), message).with_hint(hint);
         return Ok(Reading::refused(BranchState::Unaccepted, diagnostic));
     }
     if source.chain.is_last(environment) {
@@ -228,7 +228,7 @@ fn promotion(
             if let Some(message) = message {
                 let hint =
                     format!("promote to {from} first and wait until it has converged, see `fleet status -e {from}`");
-                let diagnostic = Diagnostic::error("promotion-gate", place(environment), message).with_hint(hint);
+                let diagnostic = Diagnostic::error(codes::PROMOTION_GATE, place(environment), message).with_hint(hint);
                 return Ok(Reading::refused(BranchState::Unaccepted, diagnostic));
             }
         }
@@ -241,7 +241,7 @@ fn direct_change_refused(source: &Source, environment: &EnvironmentName, foreign
     let message = format!("common paths of {environment} change only by promotion");
     let hint =
         format!("revert this on the branch, bring the change to {from} and run `fleet promote {from} {environment}`");
-    let diagnostic = Diagnostic::error("direct-change", file(&foreign[0]), message).with_hint(hint);
+    let diagnostic = Diagnostic::error(codes::DIRECT_CHANGE, file(&foreign[0]), message).with_hint(hint);
     Reading::refused(BranchState::Unaccepted, diagnostic)
 }
 

@@ -1,7 +1,7 @@
 //! The removal gate: a revision that would take away all units, or many of them, is held back.
 
 use super::log::Kind;
-use fleet_units::diagnostic::{Diagnostic, Place};
+use fleet_units::diagnostic::{Diagnostic, Place, codes};
 use fleet_units::fleet::FleetSpec;
 use fleet_units::ids::UnitName;
 
@@ -30,5 +30,5 @@ pub(crate) fn gate(old: &FleetSpec, new: &FleetSpec, kind: Kind) -> Option<Diagn
         "to mean it, remove the units in several commits, at most two units or 30 % in each, and wait for each to be accepted"
     };
     let file = format!("units/{}", gone.first()?);
-    Some(Diagnostic::error("removal-gate", Place { file, line: 0, column: 0 }, message).with_hint(hint))
+    Some(Diagnostic::error(codes::REMOVAL_GATE, Place { file, line: 0, column: 0 }, message).with_hint(hint))
 }

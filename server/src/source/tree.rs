@@ -6,7 +6,7 @@
 use super::error::{SourceError, reading};
 use super::git::{Git, oid};
 use fleet_units::bundle::{MAX_ENVIRONMENT, MAX_FILE, SourceFile, SourceTree};
-use fleet_units::diagnostic::{Diagnostic, Place};
+use fleet_units::diagnostic::{Code, Diagnostic, Place, codes};
 use fleet_units::ids::Revision;
 use git2::{ObjectType, Oid, Tree};
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl TreeReader {
         }
         if load.bytes > MAX_ENVIRONMENT {
             load.stop(
-                "environment-too-large",
+                codes::ENVIRONMENT_TOO_LARGE,
                 format!("the files of this revision have more than {} MiB", MAX_ENVIRONMENT >> 20),
             );
         }
@@ -126,7 +126,7 @@ impl Load<'_> {
         }
         self.visited += 1;
         if self.visited > MAX_VISITED {
-            self.stop("too-many-files", format!("this revision has more than {MAX_VISITED} files and folders"));
+            self.stop(codes::TOO_MANY_FILES, format!("this revision has more than {MAX_VISITED} files and folders"));
             return Ok(());
         }
         let folder = |entry: Option<Entry>| entry.filter(|e| e.mode == FOLDER).map(|e| e.id);
@@ -144,7 +144,7 @@ impl Load<'_> {
 
     fn folder(&mut self, path: &str, old: Option<Oid>, new: Option<Oid>, depth: usize) -> Result<(), SourceError> {
         if depth > MAX_DEPTH {
-            self.stop("too-deep", format!("{path} is more than {MAX_DEPTH} folders deep"));
+            self.stop(codes::TOO_DEEP, format!("{path} is more than {MAX_DEPTH} folders deep"));
             return Ok(());
         }
         let git = self.git;
@@ -168,7 +168,7 @@ impl Load<'_> {
                 None => {
                     let name = String::from_utf8_lossy(there.name_bytes()).into_owned();
                     let message = format!("{name:?} is no name for a file here");
-                    self.diagnostics.push(Diagnostic::error("bad-name", whole(path), message));
+                    self.diagnostics.push(Diagnostic::error(codes::BAD_NAME, whole(path), message));
                 }
             }
         }
@@ -185,11 +185,11 @@ impl Load<'_> {
             _ => None,
         };
         if let Some((message, hint)) = refused {
-            self.diagnostics.push(Diagnostic::error("not-a-file", whole(path), message).with_hint(hint));
+            self.diagnostics.push(Diagnostic::error(codes::NOT_A_FILE, whole(path), message).with_hint(hint));
             return Ok(());
         }
         if self.files.len() >= MAX_FILES {
-            self.stop("too-many-files", format!("this revision has more than {MAX_FILES} files"));
+            self.stop(codes::TOO_MANY_FILES, format!("this revision has more than {MAX_FILES} files"));
             return Ok(());
         }
         let failed = || format!("{path}, blob {}", entry.id);
@@ -198,20 +198,20 @@ impl Load<'_> {
         if size > MAX_FILE {
             let message = format!("{size} bytes; a file may have {} MiB", MAX_FILE >> 20);
             let hint = "have the unit fetch it from elsewhere, in ExecStartPre= for example";
-            self.diagnostics.push(Diagnostic::error("file-too-large", whole(path), message).with_hint(hint));
+            self.diagnostics.push(Diagnostic::error(codes::FILE_TOO_LARGE, whole(path), message).with_hint(hint));
             return Ok(());
         }
         self.bytes += size;
         if self.bytes > 2 * MAX_ENVIRONMENT {
             self.stop(
-                "environment-too-large",
+                codes::ENVIRONMENT_TOO_LARGE,
                 format!("the files of this revision have more than {} MiB", MAX_ENVIRONMENT >> 20),
             );
             return Ok(());
         }
         let blob = odb.read(entry.id).map_err(reading(failed()))?;
         if blob.kind() != ObjectType::Blob {
-            self.diagnostics.push(Diagnostic::error("not-a-file", whole(path), "names an object that is no file"));
+            self.diagnostics.push(Diagnostic::error(codes::NOT_A_FILE, whole(path), "names an object that is no file"));
             return Ok(());
         }
         self.files.insert(path.to_owned(), SourceFile::new(entry.mode & 0o100 != 0, blob.data()));
@@ -224,7 +224,7 @@ impl Load<'_> {
         }
     }
 
-    fn stop(&mut self, code: &str, message: String) {
+    fn stop(&mut self, code: Code, message: String) {
         if !self.stopped {
             self.diagnostics.push(Diagnostic::error(code, whole(""), message));
         }

@@ -1,7 +1,7 @@
 //! Ordering cycles: units that wait for each other at the start.
 
 use super::{Across, Aliases};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, codes};
 use crate::fleet::FleetUnit;
 use crate::graph;
 use crate::ids::{UnitKind, UnitName};
@@ -109,7 +109,7 @@ impl Cycle<'_> {
         // Nothing is ordered by timers and sockets yet, as none runs.
         let is_trigger = |name: &&UnitName| self.across.triggers.contains_key(*name);
         let finding = if self.names.iter().any(is_trigger) { Diagnostic::warning } else { Diagnostic::error };
-        finding("ordering-cycle", place, message).with_hint(hint)
+        finding(codes::ORDERING_CYCLE, place, message).with_hint(hint)
     }
 
     /// Where an order stands, or what it follows from.

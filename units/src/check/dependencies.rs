@@ -1,7 +1,7 @@
 //! Dependencies on units that the environment does not have.
 
 use super::{Across, Aliases};
-use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, did_you_mean};
+use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, codes, did_you_mean};
 use crate::ids::{UnitKind, UnitName};
 use crate::spec::UnitSpec;
 use crate::spec::special::is_well_known_target;
@@ -27,7 +27,7 @@ pub(super) fn check(across: &Across<'_>, aliases: &Aliases<'_>, found: &mut Vec<
                 });
                 let message = format!("{key}=: {other} is no unit of this environment");
                 let place = across.places().word(name, &[key], other.as_str());
-                found.push(Diagnostic::warning("dependency-not-in-set", place, message).with_hint(hint));
+                found.push(Diagnostic::warning(codes::DEPENDENCY_NOT_IN_SET, place, message).with_hint(hint));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `Alias=`: one name for two units.
 
 use super::{Across, Aliases};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 
 /// Alias to the unit it means. A name of two units that can be on one node is an error.
 pub(super) fn check<'a>(across: &Across<'a>, found: &mut Vec<Diagnostic>) -> Aliases<'a> {
@@ -18,7 +18,7 @@ pub(super) fn check<'a>(across: &Across<'a>, found: &mut Vec<Diagnostic>) -> Ali
             };
             let message = format!("{name}: its alias {alias} is also the name of {what}");
             let place = across.places().word(name, &["Alias"], alias.as_str());
-            found.push(Diagnostic::error("duplicate-alias", place, message));
+            found.push(Diagnostic::error(codes::DUPLICATE_ALIAS, place, message));
         }
     }
     aliases

@@ -1,7 +1,7 @@
 //! Requirements that placement cannot fulfil: what is required runs nowhere, or only on other nodes.
 
 use super::{Across, Aliases};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::fleet::FleetUnit;
 use crate::ids::UnitName;
 
@@ -30,7 +30,7 @@ fn requirement(
         Some(required) if across.is_off(required) => {
             let message = format!("{key}=: {other} is switched off here (Instances=0), so {name} cannot start");
             let hint = "switch both off, or take the requirement away";
-            Some(Diagnostic::warning("requires-switched-off", place(), message).with_hint(hint))
+            Some(Diagnostic::warning(codes::REQUIRES_SWITCHED_OFF, place(), message).with_hint(hint))
         }
         Some(required) if !across.can_meet(unit, required) => {
             let message = format!(
@@ -38,13 +38,13 @@ fn requirement(
                 unit.spec.fleet.nodes, required.spec.fleet.nodes
             );
             let hint = "a requirement must be on the same node; make the Nodes= of both agree";
-            Some(Diagnostic::warning("impossible-placement", place(), message).with_hint(hint))
+            Some(Diagnostic::warning(codes::IMPOSSIBLE_PLACEMENT, place(), message).with_hint(hint))
         }
         Some(_) => None,
         None if across.present.contains(other) => {
             let message = format!("{key}=: {other} is masked here, so {name} cannot start");
             let hint = "mask both, or take the requirement away";
-            Some(Diagnostic::warning("requires-switched-off", place(), message).with_hint(hint))
+            Some(Diagnostic::warning(codes::REQUIRES_SWITCHED_OFF, place(), message).with_hint(hint))
         }
         None => None,
     }

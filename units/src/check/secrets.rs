@@ -19,13 +19,12 @@ pub(crate) use unit::in_unit;
 
 use crate::bundle::SourceTree;
 use crate::diagnostic::allow::{self, Allowance};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, codes};
 use crate::ids::EnvironmentName;
 use shape::Hit;
 
 /// Findings of one file: what has more has said enough.
 const MAX_FINDINGS: usize = 20;
-const CODE: &str = "secret-in-clear";
 const HINT: &str = "replace the secret, it is in git's history; encrypt the new one to secrets/ENV/NAME.age and read it by \
                     LoadCredential=NAME";
 
@@ -76,7 +75,7 @@ fn secret(path: &str, content: &[u8]) -> Vec<Diagnostic> {
         let message = format!("a file below secrets/ that is no ciphertext of age: {fault}");
         let place = Place { file: path.to_owned(), line: 0, column: 0 };
         let hint = "replace the secret, it is in git's history, and commit it encrypted: age -R RECIPIENTS -o NAME.age";
-        Diagnostic::warning("secret-not-encrypted", place, message).with_hint(hint)
+        Diagnostic::warning(codes::SECRET_NOT_ENCRYPTED, place, message).with_hint(hint)
     };
     age::fault(content).map(finding).into_iter().collect()
 }
@@ -108,7 +107,7 @@ impl<'a> Found<'a> {
     }
 
     fn add(&mut self, place: Place, message: String) {
-        self.diagnostics.push(Diagnostic::warning(CODE, place, message).with_hint(HINT));
+        self.diagnostics.push(Diagnostic::warning(codes::SECRET_IN_CLEAR, place, message).with_hint(HINT));
     }
 
     fn count_to(&mut self, offset: usize) {

@@ -1,7 +1,7 @@
 //! Timers and sockets that can start nothing: their unit is switched off, or only on other nodes.
 
 use super::Across;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::ids::{UnitKind, UnitName};
 use crate::spec::Instances;
 
@@ -24,7 +24,7 @@ pub(super) fn check(across: &Across<'_>, found: &mut Vec<Diagnostic>) {
         };
         let place = across.places().word(name, &[key], started.as_str());
         let message = format!("{name} starts {started} nowhere: {why}");
-        found.push(Diagnostic::warning("starts-nothing", place, message).with_hint(hint));
+        found.push(Diagnostic::warning(codes::STARTS_NOTHING, place, message).with_hint(hint));
     }
 }
 

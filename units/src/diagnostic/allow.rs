@@ -80,7 +80,7 @@ impl Comment<'_> {
         if reason.trim().is_empty() {
             let message = "a comment that allows findings must say why; it allows nothing";
             let place = self.place(self.start - WORD.len());
-            found.push(Diagnostic::warning("allow-without-reason", place, message).with_hint(FORM));
+            found.push(Diagnostic::warning(codes::ALLOW_WITHOUT_REASON, place, message).with_hint(FORM));
         } else {
             allowances.append(&mut known);
         }
@@ -92,7 +92,7 @@ impl Comment<'_> {
         let near = did_you_mean(&shown, codes::all().map(|code| code.name));
         let hint =
             near.map_or(format!("{FORM}; docs/errors.md lists the codes"), |near| format!("did you mean {near}?"));
-        Diagnostic::warning("unknown-code", self.place(at), message).with_hint(hint)
+        Diagnostic::warning(codes::UNKNOWN_CODE, self.place(at), message).with_hint(hint)
     }
 
     /// The column, from 1 and in characters, of byte `offset`.
@@ -153,7 +153,7 @@ fn unused(code: &str, place: Place, findings: &[Diagnostic]) -> Diagnostic {
         }
         false => (format!("no {code} is found in this file"), "take the comment away, or the code out of it"),
     };
-    Diagnostic::warning("unused-allow", place, message).with_hint(hint)
+    Diagnostic::warning(codes::UNUSED_ALLOW, place, message).with_hint(hint)
 }
 
 #[cfg(test)]
@@ -206,9 +206,9 @@ mod tests {
     fn warnings_and_notes_of_the_file_are_taken_off_the_list_and_errors_stay() {
         let place = |file: &str, line| Place { file: file.into(), line, column: 1 };
         let mut findings = vec![
-            Diagnostic::warning("no-effect", place("f", 3), "a"),
-            Diagnostic::warning("no-effect", place("g", 3), "b"),
-            Diagnostic::error("masked", place("f", 0), "c"),
+            Diagnostic::warning(codes::NO_EFFECT, place("f", 3), "a"),
+            Diagnostic::warning(codes::NO_EFFECT, place("g", 3), "b"),
+            Diagnostic::error(codes::MASKED, place("f", 0), "c"),
         ];
         let (allowances, _) = find("f", b"# fleet-allow: no-effect, masked, old-path: because\n");
         let settled = settle(&mut findings, [("f", &*allowances)].into_iter());

@@ -1,18 +1,42 @@
 //! THE table of diagnostic codes: every code a finding can have, how bad it is at most, what it means and the way out.
 //!
 //! It drives `fleet explain CODE`, the comments that allow findings, and docs/errors.md. One file below `codes/` for
-//! each group. A finding with a code that is not here cannot be made where debug assertions are on.
+//! each group. A finding is made with one of the constants here; nothing else makes a [`Code`].
 
 mod across;
 mod comments;
 mod commits;
 mod files;
+mod rollout;
 mod secrets;
 mod settings;
 mod text;
 mod values;
 
+pub use across::*;
+pub use comments::*;
+pub use commits::*;
+pub use files::*;
+pub use rollout::*;
+pub use secrets::*;
+pub use settings::*;
+pub use text::*;
+pub use values::*;
+
 use super::Severity;
+
+/// `codes! { BAD_NAME = error("bad-name", "What it means.", "What to do."); }`: a constant for each code, and the list
+/// of all. The constant is the code in capitals, which a test holds to.
+macro_rules! codes {
+    ($($constant:ident = $severity:ident($name:literal, $meaning:literal, $way_out:literal $(,)?);)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $constant: super::Code = $severity(stringify!($constant), $name, $meaning, $way_out);
+        )*
+        pub(super) const CODES: &[super::Code] = &[$($constant),*];
+    };
+}
+use codes;
 
 /// One diagnostic code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +49,8 @@ pub struct Code {
     pub meaning: &'static str,
     /// What to do about it.
     pub way_out: &'static str,
+    /// Its constant. Private, so that only the table makes codes.
+    constant: &'static str,
 }
 
 /// Codes that belong together.
@@ -41,6 +67,7 @@ pub const GROUPS: &[Group] = &[
     Group { title: "Text", codes: text::CODES },
     Group { title: "Keys and values", codes: values::CODES },
     Group { title: "Settings that do not go together", codes: settings::CODES },
+    Group { title: "Placement, rollout and health", codes: rollout::CODES },
     Group { title: "Files and units", codes: files::CODES },
     Group { title: "Across units", codes: across::CODES },
     Group { title: "Secrets", codes: secrets::CODES },
@@ -59,16 +86,16 @@ pub fn find(name: &str) -> Option<&'static Code> {
     all().find(|code| code.name == name)
 }
 
-const fn error(name: &'static str, meaning: &'static str, way_out: &'static str) -> Code {
-    Code { name, severity: Severity::Error, meaning, way_out }
+const fn error(constant: &'static str, name: &'static str, meaning: &'static str, way_out: &'static str) -> Code {
+    Code { name, severity: Severity::Error, meaning, way_out, constant }
 }
 
-const fn warning(name: &'static str, meaning: &'static str, way_out: &'static str) -> Code {
-    Code { name, severity: Severity::Warning, meaning, way_out }
+const fn warning(constant: &'static str, name: &'static str, meaning: &'static str, way_out: &'static str) -> Code {
+    Code { name, severity: Severity::Warning, meaning, way_out, constant }
 }
 
-const fn note(name: &'static str, meaning: &'static str, way_out: &'static str) -> Code {
-    Code { name, severity: Severity::Note, meaning, way_out }
+const fn note(constant: &'static str, name: &'static str, meaning: &'static str, way_out: &'static str) -> Code {
+    Code { name, severity: Severity::Note, meaning, way_out, constant }
 }
 
 #[cfg(test)]
@@ -82,6 +109,7 @@ mod tests {
         for code in all() {
             let kebab = code.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             assert!(kebab && !code.name.is_empty(), "{:?}", code.name);
+            assert_eq!(code.constant.to_lowercase().replace('_', "-"), code.name);
             assert!(seen.insert(code.name), "{} stands in the table twice", code.name);
             assert!(code.meaning.ends_with(['.', ')']) && code.way_out.ends_with(['.', '`']), "{}", code.name);
             assert_eq!(find(code.name), Some(code));

@@ -4,6 +4,7 @@ pub(crate) mod allow;
 pub mod codes;
 
 pub use allow::Allowed;
+pub use codes::Code;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -60,28 +61,24 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error at `place`.
     #[must_use]
-    pub fn error(code: &str, place: Place, message: impl Into<String>) -> Self {
+    pub fn error(code: Code, place: Place, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, place, message)
     }
 
     /// A warning at `place`.
     #[must_use]
-    pub fn warning(code: &str, place: Place, message: impl Into<String>) -> Self {
+    pub fn warning(code: Code, place: Place, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, place, message)
     }
 
     /// A note at `place`.
     #[must_use]
-    pub fn note(code: &str, place: Place, message: impl Into<String>) -> Self {
+    pub fn note(code: Code, place: Place, message: impl Into<String>) -> Self {
         Self::new(Severity::Note, code, place, message)
     }
 
-    fn new(severity: Severity, code: &str, place: Place, message: impl Into<String>) -> Self {
-        debug_assert!(
-            codes::find(code).is_some(),
-            "{code:?} is not in the table of codes: add it below diagnostic/codes"
-        );
-        Diagnostic { severity, code: code.to_owned(), place, message: message.into(), hint: String::new() }
+    fn new(severity: Severity, code: Code, place: Place, message: impl Into<String>) -> Self {
+        Diagnostic { severity, code: code.name.to_owned(), place, message: message.into(), hint: String::new() }
     }
 
     /// The same finding with a hint.

@@ -2,6 +2,7 @@
 
 use crate::ids::{UnitKind, UnitName};
 use crate::spec::UnitSpec;
+use crate::spec::details::UnitDetails;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Names = BTreeSet<UnitName>;
@@ -23,6 +24,13 @@ pub struct Graph {
     stopped_with: Edges,
     /// Units to stop when the key is gone, for whatever reason.
     bound_by: Edges,
+    /// Units to stop with the key, and not to restart with it.
+    stop_goes_to: Edges,
+    /// Units to reload with the key.
+    reload_goes_to: Edges,
+    upholds: Edges,
+    /// Units that need the key: as long as one of them is there, the key is not unneeded.
+    needed_by: Edges,
     conflicts: Edges,
 }
 
@@ -64,6 +72,7 @@ impl Graph {
         }
         for name in self.resolve_all(&spec.requisite) {
             link(&mut self.requisite, unit, &name);
+            link(&mut self.needed_by, &name, unit);
             link(&mut self.stopped_with, &name, unit);
         }
         for name in self.resolve_all(&spec.wants) {
@@ -71,6 +80,7 @@ impl Graph {
         }
         for name in self.resolve_all(&spec.binds_to) {
             link(&mut self.binds_to, unit, &name);
+            link(&mut self.needed_by, &name, unit);
             link(&mut self.stopped_with, &name, unit);
             link(&mut self.bound_by, &name, unit);
         }
@@ -87,6 +97,36 @@ impl Graph {
         for name in self.resolve_all(&spec.required_by) {
             self.require(&name, unit);
         }
+        if let Some(details) = &spec.details {
+            self.add_details(unit, details);
+        }
+    }
+
+    fn add_details(&mut self, unit: &UnitName, details: &UnitDetails) {
+        for name in self.resolve_all(&details.upholds) {
+            self.uphold(unit, &name);
+        }
+        for name in self.resolve_all(&details.upheld_by) {
+            self.uphold(&name, unit);
+        }
+        for name in self.resolve_all(&details.propagates_reload_to) {
+            link(&mut self.reload_goes_to, unit, &name);
+        }
+        for name in self.resolve_all(&details.reload_propagated_from) {
+            link(&mut self.reload_goes_to, &name, unit);
+        }
+        for name in self.resolve_all(&details.propagates_stop_to) {
+            link(&mut self.stop_goes_to, unit, &name);
+        }
+        for name in self.resolve_all(&details.stop_propagated_from) {
+            link(&mut self.stop_goes_to, &name, unit);
+        }
+    }
+
+    /// Starting the one pulls the other in, as a want does; that it is kept up is the caller's to see to.
+    fn uphold(&mut self, unit: &UnitName, other: &UnitName) {
+        link(&mut self.upholds, unit, other);
+        self.want(unit, other);
     }
 
     /// A target is up after what it pulls in (systemd.target(5), default dependencies).
@@ -98,11 +138,13 @@ impl Graph {
 
     fn want(&mut self, unit: &UnitName, other: &UnitName) {
         link(&mut self.wants, unit, other);
+        link(&mut self.needed_by, other, unit);
         self.order_target(unit, other);
     }
 
     fn require(&mut self, unit: &UnitName, other: &UnitName) {
         link(&mut self.requires, unit, other);
+        link(&mut self.needed_by, other, unit);
         link(&mut self.stopped_with, other, unit);
         self.order_target(unit, other);
     }
@@ -174,6 +216,35 @@ impl Graph {
     #[must_use]
     pub fn bound_by(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
         of(&self.bound_by, unit)
+    }
+
+    /// Units that stop with `unit`, and when it is gone, and do not restart with it (`PropagatesStopTo=`,
+    /// `StopPropagatedFrom=`).
+    #[must_use]
+    pub fn stop_goes_to(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.stop_goes_to, unit)
+    }
+
+    /// Units that reload with `unit` (`PropagatesReloadTo=`, `ReloadPropagatedFrom=`).
+    #[must_use]
+    pub fn reload_goes_to(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.reload_goes_to, unit)
+    }
+
+    /// Each unit that upholds others, with those it has started again whenever they are down (`Upholds=`).
+    pub fn upholders(&self) -> impl Iterator<Item = (&UnitName, &BTreeSet<UnitName>)> {
+        self.upholds.iter()
+    }
+
+    /// Units that need `unit`: they require, want, bind to or uphold it.
+    #[must_use]
+    pub fn needed_by(&self, unit: &UnitName) -> &BTreeSet<UnitName> {
+        of(&self.needed_by, unit)
+    }
+
+    /// What has to be up, and not merely have had its turn, for `unit` to start: `Requisite=`, `BindsTo=`.
+    pub fn strict_requirements(&self, unit: &UnitName) -> impl Iterator<Item = &UnitName> {
+        of(&self.requisite, unit).union(of(&self.binds_to, unit))
     }
 
     /// Units that cannot run beside `unit`, whoever says so.

@@ -15,4 +15,4 @@ mod queue;
 mod tests;
 
 pub use graph::Graph;
-pub use queue::{Queue, Standing, Turn, Verb};
+pub use queue::{Done, Queue, Standing, Turn, Verb};

@@ -50,6 +50,17 @@ pub enum Standing {
     Refused,
 }
 
+/// How a job that ran came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// As asked for.
+    Well,
+    /// A start that did not take place because the unit's conditions were not met: no failure, and the unit is down.
+    Skipped,
+    /// It failed.
+    Badly,
+}
+
 /// What becomes of a job now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -94,11 +105,10 @@ impl Queue {
         if verb != Verb::Stop && verb != Verb::Reload {
             self.pull_in(graph, standing, unit);
         }
-        if verb.is_down() {
-            for other in graph.stopped_with(unit) {
-                if graph.contains(other) && (standing(other) == Standing::Up || self.is_starting(other)) {
-                    self.add(graph, standing, other, verb);
-                }
+        for other in taken_along(graph, unit, verb) {
+            let up = standing(other) == Standing::Up || (verb.is_down() && self.is_starting(other));
+            if graph.contains(other) && up {
+                self.add(graph, standing, other, verb);
             }
         }
     }
@@ -215,23 +225,29 @@ impl Queue {
     }
 
     fn fail_dependents(&mut self, graph: &Graph, unit: &UnitName) {
+        let needs = |other: &UnitName| {
+            graph.requirements(other).any(|name| name == unit) || graph.requisites(other).contains(unit)
+        };
+        self.fail_waiting(graph, unit, needs, "did not start");
+    }
+
+    /// Takes out the starts that wait behind `unit` and that `needs` says cannot do without it.
+    fn fail_waiting(&mut self, graph: &Graph, unit: &UnitName, needs: impl Fn(&UnitName) -> bool, why: &str) {
         let waiting = |other: &&UnitName| {
             let job = self.jobs.get(*other);
             job.is_some_and(|job| !job.running && matches!(job.verb, Verb::Start | Verb::Restart))
         };
-        let needs = |other: &&UnitName| {
-            graph.requirements(other).any(|name| name == unit) || graph.requisites(other).contains(unit)
-        };
-        let lost: Vec<_> = graph.stopped_with(unit).iter().filter(waiting).filter(needs).cloned().collect();
+        let behind = graph.stopped_with(unit).iter().filter(waiting);
+        let lost: Vec<_> = behind.filter(|other| needs(other)).cloned().collect();
         for other in lost {
-            let text = format!("{unit}, which {other} requires, did not start");
+            let text = format!("{unit}, which {other} requires, {why}");
             self.fail(&other, Reason::new("dependency", text));
         }
     }
 
-    /// The job of `unit` that runs is done; `good` says whether it came to what was asked for. A restart's first half
-    /// makes its second half wait for its turn, and is not the end of the job (false).
-    pub fn finished(&mut self, graph: &Graph, unit: &UnitName, good: bool) -> bool {
+    /// The job of `unit` that runs is done. A restart's first half makes its second half wait for its turn, and is not
+    /// the end of the job (false).
+    pub fn finished(&mut self, graph: &Graph, unit: &UnitName, done: Done) -> bool {
         match self.jobs.get_mut(unit) {
             Some(job) if job.running && job.verb == Verb::Restart => {
                 *job = Job { verb: Verb::Start, running: false };
@@ -240,8 +256,13 @@ impl Queue {
             Some(job) if job.running => {
                 let started = job.verb == Verb::Start;
                 self.jobs.remove(unit);
-                if started && !good {
-                    self.fail_dependents(graph, unit);
+                match done {
+                    Done::Badly if started => self.fail_dependents(graph, unit),
+                    Done::Skipped if started => {
+                        let needs = |other: &UnitName| graph.strict_requirements(other).any(|name| name == unit);
+                        self.fail_waiting(graph, unit, needs, "was skipped, its conditions are not met");
+                    }
+                    Done::Well | Done::Skipped | Done::Badly => {}
                 }
                 true
             }
@@ -262,6 +283,13 @@ impl Queue {
         self.jobs.get(unit).map(|job| job.verb)
     }
 
+    /// Takes the unit's job out, waiting or running, as failed for `reason`; told by the next [`Queue::next`].
+    pub fn give_up(&mut self, unit: &UnitName, reason: Reason) {
+        if self.jobs.contains_key(unit) {
+            self.fail(unit, reason);
+        }
+    }
+
     /// Forgets a unit that is not in the set any more.
     pub fn forget(&mut self, unit: &UnitName) {
         self.jobs.remove(unit);
@@ -271,5 +299,15 @@ impl Queue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.jobs.is_empty() && self.failed.is_empty()
+    }
+}
+
+/// The units that get the same job with `unit`.
+fn taken_along<'a>(graph: &'a Graph, unit: &UnitName, verb: Verb) -> Vec<&'a UnitName> {
+    match verb {
+        Verb::Start => Vec::new(),
+        Verb::Restart => graph.stopped_with(unit).iter().collect(),
+        Verb::Stop => graph.stopped_with(unit).union(graph.stop_goes_to(unit)).collect(),
+        Verb::Reload => graph.reload_goes_to(unit).iter().collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! Small sets of units; each test drives the queue until it is empty and writes down the order.
 
-use super::{Graph, Queue, Standing, Turn, Verb};
+use super::{Done, Graph, Queue, Standing, Turn, Verb};
 use crate::ids::UnitName;
 use crate::spec::UnitSpec;
 use crate::testing::unit;
@@ -20,7 +20,14 @@ fn spec(text: &str) -> UnitSpec {
     unit(name(unit_name).as_str(), |unit| {
         for part in rest.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').unwrap();
+            let mut details = unit.details.take().unwrap_or_default();
             let field = match key {
+                "upholds" => &mut details.upholds,
+                "upheld" => &mut details.upheld_by,
+                "reload-to" => &mut details.propagates_reload_to,
+                "reload-from" => &mut details.reload_propagated_from,
+                "stop-to" => &mut details.propagates_stop_to,
+                "stop-from" => &mut details.stop_propagated_from,
                 "requires" => &mut unit.requires,
                 "requisite" => &mut unit.requisite,
                 "wants" => &mut unit.wants,
@@ -32,6 +39,7 @@ fn spec(text: &str) -> UnitSpec {
                 other => panic!("{other}"),
             };
             *field = names(value);
+            unit.details = Some(details);
         }
     })
 }
@@ -41,6 +49,7 @@ struct Set {
     up: BTreeMap<UnitName, Standing>,
     queue: Queue,
     breaks: BTreeSet<UnitName>,
+    skips: BTreeSet<UnitName>,
     log: Vec<String>,
 }
 
@@ -52,6 +61,7 @@ impl Set {
             up: BTreeMap::new(),
             queue: Queue::default(),
             breaks: BTreeSet::new(),
+            skips: BTreeSet::new(),
             log: vec![],
         }
     }
@@ -63,6 +73,11 @@ impl Set {
 
     fn breaking(mut self, units: &str) -> Set {
         self.breaks = names(units);
+        self
+    }
+
+    fn skipping(mut self, units: &str) -> Set {
+        self.skips = names(units);
         self
     }
 
@@ -81,8 +96,12 @@ impl Set {
             self.log.push(round.join(" + "));
             for turn in turns {
                 if let Turn::Run { unit, .. } = turn {
-                    let good = !self.breaks.contains(&unit);
-                    self.queue.finished(&self.graph, &unit, good);
+                    let done = match (self.breaks.contains(&unit), self.skips.contains(&unit)) {
+                        (true, _) => Done::Badly,
+                        (false, true) => Done::Skipped,
+                        (false, false) => Done::Well,
+                    };
+                    self.queue.finished(&self.graph, &unit, done);
                 }
             }
         }
@@ -156,6 +175,40 @@ fn a_requisite_has_to_be_up_already() {
     let units = ["web:requisite=db", "db:"];
     assert_eq!(Set::of(&units).ask(Verb::Start, "web").run(), "web fails: dependency");
     assert_eq!(Set::of(&units).standing(Standing::Up, "db").ask(Verb::Start, "web").run(), "start web");
+}
+
+#[test]
+fn a_skipped_requirement_stops_only_who_needs_it_up() {
+    let units = ["web:requires=db;after=db", "bound:binds=db;after=db", "sure:requisite=db;after=db", "db:"];
+    let mut set = Set::of(&units).skipping("db").ask(Verb::Start, "web").ask(Verb::Start, "bound");
+    let standing = |unit: &UnitName| if *unit == name("db") { Standing::Up } else { Standing::Down };
+    set.queue.add(&set.graph, &standing, &name("sure"), Verb::Start);
+    assert_eq!(set.run(), "start db, sure fails: dependency + bound fails: dependency + start web");
+}
+
+#[test]
+fn a_stop_goes_to_whom_it_is_propagated_and_a_restart_does_not() {
+    let units = ["a:stop-to=b", "b:", "c:stop-from=a"];
+    let set = || Set::of(&units).standing(Standing::Up, "a b c");
+    assert_eq!(set().ask(Verb::Stop, "a").run(), "stop a + stop b + stop c");
+    assert_eq!(set().ask(Verb::Restart, "a").run(), "stop a, start a");
+    assert_eq!(set().ask(Verb::Stop, "b").run(), "stop b");
+}
+
+#[test]
+fn a_reload_goes_to_whom_it_is_propagated_if_that_is_up() {
+    let units = ["a:reload-to=b d", "b:reload-to=a", "c:reload-from=a", "d:"];
+    let set = Set::of(&units).standing(Standing::Up, "a b c");
+    assert_eq!(set.ask(Verb::Reload, "a").run(), "reload a + reload b + reload c");
+}
+
+#[test]
+fn a_start_pulls_in_what_the_unit_upholds() {
+    let units = ["a:upholds=b", "b:", "c:upheld=a"];
+    assert_eq!(Set::of(&units).ask(Verb::Start, "a").run(), "start a + start b + start c");
+    let graph = Set::of(&units).graph;
+    let upheld: Vec<_> = graph.upholders().map(|(unit, others)| (unit.clone(), others.clone())).collect();
+    assert_eq!(upheld, [(name("a"), names("b c"))]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Action, Desired, DesiredUnit, Due, Need, Observed, ObservedUnit, Plan, Step, change, missing};
 use crate::diagnostic::Reason;
 use crate::ids::UnitName;
-use crate::spec::Start;
+use crate::spec::{Start, UnitSpec};
 use crate::status::ActiveState;
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 }
 
 /// The units that shall run by themselves. Not: `Start=manual`; what a timer or socket of the set triggers; what is
-/// named in OnFailure= or OnSuccess= and nowhere else.
+/// named in OnFailure= or OnSuccess= and nowhere else; `StopWhenUnneeded=`, which runs while others need it.
 #[must_use]
 pub fn wanted(desired: &Desired) -> BTreeSet<UnitName> {
     let specs = || desired.units.values().map(|unit| &unit.spec);
@@ -41,7 +41,8 @@ pub fn wanted(desired: &Desired) -> BTreeSet<UnitName> {
             |set: &BTreeSet<&UnitName>| set.contains(name) || spec.alias.iter().any(|alias| set.contains(alias));
         let installed = !spec.wanted_by.is_empty() || !spec.required_by.is_empty();
         let only_reacts = named(&reactions) && !named(&pulled) && !installed;
-        spec.fleet.start == Start::Auto && spec.triggered_by.is_empty() && !name.is_template() && !only_reacts
+        let by_itself = spec.fleet.start == Start::Auto && spec.triggered_by.is_empty();
+        by_itself && !name.is_template() && !only_reacts && !stops_when_unneeded(spec)
     };
     desired.units.iter().filter(|(name, unit)| runs(name, unit)).map(|(name, _)| name.clone()).collect()
 }
@@ -50,8 +51,15 @@ fn decide_new(new: &DesiredUnit, wanted: bool) -> (Action, Reason) {
     if wanted { (Action::Start, Reason::new("new", "new on this node")) } else { (Action::Update, not_by_itself(new)) }
 }
 
+fn stops_when_unneeded(spec: &UnitSpec) -> bool {
+    spec.details.as_ref().is_some_and(|details| details.stop_when_unneeded)
+}
+
 fn not_by_itself(new: &DesiredUnit) -> Reason {
     match new.spec.fleet.start {
+        Start::Auto if stops_when_unneeded(&new.spec) => {
+            Reason::new("needed", "StopWhenUnneeded=: it runs while another unit needs it")
+        }
         Start::Manual => Reason::new("manual", "Start=manual: it starts when it is asked to"),
         Start::Auto => Reason::new("triggered", "it starts when another unit triggers it"),
     }

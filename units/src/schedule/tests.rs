@@ -19,6 +19,7 @@ fn section(instances: Instances) -> FleetSection {
         health_deadline: Duration::ZERO,
         files: Vec::new(),
         files_change: FilesChange::Auto,
+        ..FleetSection::default()
     }
 }
 
@@ -27,7 +28,14 @@ fn unit(name: &str, instances: Instances) -> (UnitName, FleetUnit) {
     let second = Duration::from_secs(1);
     let spec = UnitSpec {
         fleet: section(instances),
-        health: HealthSpec { check: None, interval: second, timeout: second, retries: 3, start_period: second },
+        health: HealthSpec {
+            check: None,
+            interval: second,
+            timeout: second,
+            retries: 3,
+            start_period: second,
+            ..HealthSpec::default()
+        },
         ..UnitSpec::new(name.clone(), KindSpec::Target)
     };
     let digest = Sha256Digest::of(name.as_str().as_bytes());

@@ -3,6 +3,7 @@
 use super::ExecCommand;
 use super::merge::Assigned;
 use super::reader::Reader;
+use crate::diagnostic::codes;
 use crate::syntax::words::{Escapes, Words};
 
 /// The commands of all values, in order.
@@ -24,7 +25,7 @@ fn line(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Vec<ExecCommand> {
     let key = &at.assignment.key;
     for offset in words.odd_escapes {
         let message = format!("{key}=: an unknown escape stays as it is written");
-        reader.warning("unknown-escape", at.place(offset), message, "write \\\\ for a backslash");
+        reader.warning(codes::UNKNOWN_ESCAPE, at.place(offset), message, "write \\\\ for a backslash");
     }
     found
 }
@@ -73,7 +74,7 @@ fn command(reader: &mut Reader<'_>, at: &Assigned<'_>, words: &mut Words<'_>) ->
     if prefixes.own_argv0 {
         if words.rest().is_empty() {
             let message = format!("{key}=: with the prefix @ a name for the process must follow the program");
-            reader.error("bad-command", at.place(first.offset), message, "");
+            reader.error(codes::BAD_COMMAND, at.place(first.offset), message, "");
             return None;
         }
     } else {
@@ -142,7 +143,7 @@ fn next(reader: &mut Reader<'_>, at: &Assigned<'_>, words: &mut Words<'_>) -> Op
         Ok(word) => Some(word),
         Err(error) => {
             let message = format!("{}=: {}", at.assignment.key, error.message);
-            reader.error("bad-quoting", at.place(error.offset), message, "");
+            reader.error(codes::BAD_QUOTING, at.place(error.offset), message, "");
             None
         }
     }
@@ -164,6 +165,6 @@ fn check_program(reader: &mut Reader<'_>, at: &Assigned<'_>, offset: usize, prog
     } else {
         return Some(());
     };
-    reader.error("bad-command", at.place(offset), format!("{}=: {problem}", at.assignment.key), hint);
+    reader.error(codes::BAD_COMMAND, at.place(offset), format!("{}=: {problem}", at.assignment.key), hint);
     None
 }

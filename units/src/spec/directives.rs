@@ -24,7 +24,7 @@ pub use manual::manual;
 pub use spellings::{OldSpelling, SPELLINGS};
 
 use crate::diagnostic::did_you_mean;
-use crate::ids::UnitKind;
+use crate::ids::{EnvironmentName, UnitKind};
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -47,6 +47,18 @@ pub struct Directive {
     pub doc: &'static str,
     /// Whose reading it is.
     pub(crate) family: Family,
+}
+
+impl Directive {
+    /// The default in `environment`: of `pause (develop: none)` one or the other.
+    #[must_use]
+    pub fn default_in(&self, environment: &EnvironmentName) -> &'static str {
+        let Some((common, others)) = self.default.split_once(" (").filter(|_| self.section == "X-Fleet") else {
+            return self.default;
+        };
+        let mut others = others.trim_end_matches(')').split(", ").filter_map(|other| other.split_once(": "));
+        others.find(|(name, _)| *name == environment.as_str()).map_or(common, |(_, default)| default)
+    }
 }
 
 /// Rows of one file below `directives/`: one reader knows them all.

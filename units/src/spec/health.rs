@@ -1,5 +1,6 @@
 //! `HealthCheck*=`, in `[X-Fleet]` or `[Service]`.
 
+use super::ExecCommand;
 use std::time::Duration;
 
 /// A unit's health check as understood.
@@ -7,6 +8,10 @@ use std::time::Duration;
 pub struct HealthSpec {
     /// What is asked; `None`: no check.
     pub check: Option<HealthCheck>,
+    /// `HealthCheckExec=`: commands that each end with 0 when it is healthy. Not run yet.
+    pub exec: Vec<ExecCommand>,
+    /// `HealthCheckGRPC=`: host:port that answers the gRPC health protocol. Not asked yet.
+    pub grpc: Option<String>,
     /// `HealthCheckInterval=`; default 10 s.
     pub interval: Duration,
     /// `HealthCheckTimeout=`; default 2 s.
@@ -21,6 +26,8 @@ impl Default for HealthSpec {
     fn default() -> Self {
         HealthSpec {
             check: None,
+            exec: Vec::new(),
+            grpc: None,
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(2),
             retries: 3,

@@ -5,11 +5,11 @@ use super::layers::Index;
 use super::merge::{Merged, Row};
 use super::read;
 use super::reader::Reader;
-use super::{KindSpec, UnitSpec, value};
+use super::{KindSpec, RolloutFailure, UnitSpec, value};
 use crate::bundle::{Bundle, SourceTree};
 use crate::check::secrets;
 use crate::diagnostic::allow::{self, Allowance, Allowed};
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, codes};
 use crate::ids::{EnvironmentName, UnitKind, UnitName};
 use crate::syntax::{Document, Specifiers};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,11 +47,11 @@ pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
     let refuse = |diagnostic| Loaded { spec: None, diagnostics: vec![diagnostic], allowed: Vec::new() };
     let Some(files) = index.files(name, &bundle.files) else {
         let message = format!("the bundle holds no unit file for {name}");
-        return refuse(Diagnostic::error("no-unit-file", whole(""), message));
+        return refuse(Diagnostic::error(codes::NO_UNIT_FILE, whole(""), message));
     };
     if bundle.files[files.unit].content.is_empty() {
         return refuse(Diagnostic::error(
-            "masked",
+            codes::MASKED,
             whole(files.unit),
             format!("{name} is masked: its unit file is empty"),
         ));
@@ -155,9 +155,10 @@ pub(crate) fn interpret(
         unenforced: Vec::new(),
     };
     let mut spec = UnitSpec::new(name.clone(), KindSpec::Target);
+    spec.fleet.on_rollout_failure = RolloutFailure::default_in(&context.environment);
     let mut draft = read::kind::Draft::new(name.kind());
     for row in merged.rows() {
-        apply(&mut reader, &row, &mut spec, &mut draft);
+        apply(&mut reader, &row, &mut spec, &mut draft, &context.environment);
     }
     // What could not be read is at its default now: what that says together with other settings means nothing.
     let is_whole = readable.len() == documents.len() && !reader.diagnostics.iter().any(Diagnostic::is_error);
@@ -187,7 +188,7 @@ fn not_built(reader: &mut Reader<'_>, documents: &[Arc<Read>]) {
     let file = documents.first().map_or(String::new(), |read| read.file.clone());
     let message = format!(".{} units do not run yet", reader.name.kind().as_str());
     let hint = "the service it starts is not started by itself; `fleet start` starts it";
-    reader.warning("kind-not-built-yet", Place { file, line: 0, column: 0 }, message, hint);
+    reader.warning(codes::KIND_NOT_BUILT_YET, Place { file, line: 0, column: 0 }, message, hint);
 }
 
 /// `Strict=yes`: what would be unenforced on every host is an error; a node adds what it lacks itself.
@@ -195,15 +196,21 @@ fn strict(reader: &mut Reader<'_>, spec: &UnitSpec, merged: &Merged<'_>) {
     if let (true, false, Some(at)) = (spec.fleet.strict, reader.unenforced.is_empty(), merged.last("Strict")) {
         let names: Vec<&str> = reader.unenforced.iter().map(|entry| entry.directive.as_str()).collect();
         let message = format!("Strict=yes, and these would not be in effect: {}", names.join(", "));
-        reader.error("strict", at.key_place(), message, "take them away, or Strict=");
+        reader.error(codes::STRICT, at.key_place(), message, "take them away, or Strict=");
     }
 }
 
 /// Reads one directive, whatever its family; the rest is checked by its kind.
-fn apply(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mut read::kind::Draft) {
+fn apply(
+    reader: &mut Reader<'_>,
+    row: &Row<'_>,
+    spec: &mut UnitSpec,
+    draft: &mut read::kind::Draft,
+    environment: &EnvironmentName,
+) {
     let known = typed(reader, row, spec, draft) || reader.check(row);
     debug_assert!(known, "nothing reads {}=", row.directive.key);
-    if row.directive.support == Support::NotBuilt && asks(row) {
+    if row.directive.support == Support::NotBuilt && asks(row, environment) {
         reader.not_built(shown(row));
     }
 }
@@ -226,21 +233,22 @@ fn typed(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec, draft: &mu
     }
 }
 
-/// Whether the values ask for anything but the default.
-fn asks(row: &Row<'_>) -> bool {
-    let Directive { kind, default, .. } = row.directive;
+/// Whether the values ask for anything but the default of `environment`.
+fn asks(row: &Row<'_>, environment: &EnvironmentName) -> bool {
+    let Directive { kind, .. } = row.directive;
+    let default = row.directive.default_in(environment);
     let value = row.values.last().map_or("", |last| last.value());
     match kind {
         Kind::Bool | Kind::BoolOr(_) => match (value::boolean(value), value::boolean(default)) {
             (Ok(value), Ok(default)) => value != default,
-            _ => value != *default,
+            _ => value != default,
         },
         Kind::Span => match (value::time_span(value), value::time_span(default)) {
             (Ok(value), Ok(default)) => value != default,
             _ => true,
         },
-        _ if kind.is_list() => row.values.iter().any(|at| at.value() != *default),
-        _ => value != *default,
+        _ if kind.is_list() => row.values.iter().any(|at| at.value() != default),
+        _ => value != default,
     }
 }
 

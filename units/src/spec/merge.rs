@@ -1,7 +1,7 @@
 //! Documents -> effective assignments of each directive: order, resets, other spellings, unknown keys.
 
 use super::directives::{self, Directive, Found, Kind};
-use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, Place};
+use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, Place, codes};
 use crate::ids::UnitKind;
 use crate::syntax::{Assignment, Document, Text};
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl<'a> Merged<'a> {
                         spelling.means.iter().map(|(at, key)| format!("{key}= in [{}]", self.section(at))).collect();
                     let message = format!("{key}= is an old spelling");
                     found.push(
-                        Diagnostic::note("deprecated-spelling", assigned.key_place(), message)
+                        Diagnostic::note(codes::DEPRECATED_SPELLING, assigned.key_place(), message)
                             .with_hint(format!("write {}", means.join(" and "))),
                     );
                 }
@@ -108,7 +108,7 @@ impl<'a> Merged<'a> {
         if directive.kind == Kind::Dependencies && empty {
             let message = format!("{}= cannot be emptied: dependencies only add up", directive.key);
             found.push(
-                Diagnostic::warning("dependencies-not-reset", assigned.key_place(), message).with_hint(
+                Diagnostic::warning(codes::DEPENDENCIES_NOT_RESET, assigned.key_place(), message).with_hint(
                     "a drop-in cannot take dependencies away (systemd.unit(5)); replace the unit file instead",
                 ),
             );
@@ -116,7 +116,7 @@ impl<'a> Merged<'a> {
         }
         if let Some(why) = directive.refused_in(self.kind) {
             found.push(Diagnostic::error(
-                "refused-directive",
+                codes::REFUSED_DIRECTIVE,
                 assigned.key_place(),
                 format!("{}= is refused: {why}", directive.key),
             ));
@@ -192,14 +192,14 @@ fn needs_a_value(directive: &Directive, place: Place) -> Diagnostic {
         "" => "take the line away".to_owned(),
         default => format!("write what you want; the default is {default}"),
     };
-    Diagnostic::error("bad-value", place, message).with_hint(hint)
+    Diagnostic::error(codes::BAD_VALUE, place, message).with_hint(hint)
 }
 
 /// As systemd says of a timer's `Unit=`.
 fn not_the_first_unit(key: &str, place: Place) -> Diagnostic {
     let message = format!("{key}= counts once: the first one stays, this one is ignored");
     let hint = "a drop-in cannot change it; replace the unit file instead";
-    Diagnostic::warning("not-the-first-unit", place, message).with_hint(hint)
+    Diagnostic::warning(codes::NOT_THE_FIRST_UNIT, place, message).with_hint(hint)
 }
 
 fn known_section(kind: UnitKind, section: &str) -> bool {
@@ -221,7 +221,7 @@ fn unknown_section(kind: UnitKind, section: &str, place: impl Fn() -> Place) -> 
     let near = crate::diagnostic::did_you_mean(section, known.into_iter().filter(|known| known_section(kind, known)));
     let hint = near
         .map_or("sections that begin with X- are left to others".to_owned(), |near| format!("did you mean [{near}]?"));
-    Some(Diagnostic::warning("unknown-section", place(), message).with_hint(hint))
+    Some(Diagnostic::warning(codes::UNKNOWN_SECTION, place(), message).with_hint(hint))
 }
 
 /// `suggest`: whether to look for the key that was meant.
@@ -237,5 +237,5 @@ fn unknown_key(kind: UnitKind, section: &str, assigned: &Assigned<'_>, suggest: 
         (None, Some(near)) => format!("did you mean {near}=?"),
         (None, None) => "keys that begin with X- are left to others".to_owned(),
     };
-    Diagnostic::error("unknown-directive", assigned.key_place(), message).with_hint(hint)
+    Diagnostic::error(codes::UNKNOWN_DIRECTIVE, assigned.key_place(), message).with_hint(hint)
 }

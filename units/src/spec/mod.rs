@@ -35,7 +35,7 @@ pub use health::{HealthCheck, HealthSpec};
 pub use layers::suffix_of;
 pub use listen::{Listen, SocketAddress};
 pub use load::{Context, Loaded, load};
-pub use placement::{DeliveredFile, FilesChange, FleetSection, Instances, Percent, Start};
+pub use placement::{DeliveredFile, FilesChange, FleetSection, Instances, Percent, RolloutFailure, Start, Strategy};
 pub use read::health::health_port;
 pub use service::{KillMode, KillSpec, NotifyAccess, Restart, ServiceSpec, ServiceType};
 pub use socket::{SocketOptions, SocketSpec};

@@ -8,7 +8,7 @@ use super::resources::NameFilter;
 use super::value::ranges::{Ranges, ranges};
 use super::{signal, value};
 use crate::bundle::SourceTree;
-use crate::diagnostic::{Diagnostic, Place, Reason};
+use crate::diagnostic::{Code, Diagnostic, Place, Reason, codes};
 use crate::ids::UnitName;
 use crate::status::Unenforced;
 use crate::syntax::Specifiers;
@@ -33,11 +33,11 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(crate) fn error(&mut self, code: &str, place: Place, message: impl Into<String>, hint: &str) {
+    pub(crate) fn error(&mut self, code: Code, place: Place, message: impl Into<String>, hint: &str) {
         self.diagnostics.push(Diagnostic::error(code, place, message).with_hint(hint));
     }
 
-    pub(crate) fn warning(&mut self, code: &str, place: Place, message: impl Into<String>, hint: &str) {
+    pub(crate) fn warning(&mut self, code: Code, place: Place, message: impl Into<String>, hint: &str) {
         self.diagnostics.push(Diagnostic::warning(code, place, message).with_hint(hint));
     }
 
@@ -63,7 +63,7 @@ impl Reader<'_> {
             Ok(value) => Some(value),
             Err(message) => {
                 let message = format!("{}=: {message}", at.assignment.key);
-                self.error("bad-value", at.place(offset), message, "");
+                self.error(codes::BAD_VALUE, at.place(offset), message, "");
                 None
             }
         }
@@ -80,7 +80,7 @@ impl Reader<'_> {
             Ok(expanded) => Some(expanded.into_owned()),
             Err(error) => {
                 let message = format!("{}=: {}", at.assignment.key, error.message);
-                self.error("bad-specifier", at.place(offset + error.offset), message, "");
+                self.error(codes::BAD_SPECIFIER, at.place(offset + error.offset), message, "");
                 None
             }
         }
@@ -116,7 +116,7 @@ impl Reader<'_> {
 
     fn bad_quoting(&mut self, at: &Assigned<'_>, start: usize, error: &WordError) {
         let message = format!("{}=: {}", at.assignment.key, error.message);
-        self.error("bad-quoting", at.place(start + error.offset), message, "");
+        self.error(codes::BAD_QUOTING, at.place(start + error.offset), message, "");
     }
 
     /// The words of all values, each with its specifiers filled in.
@@ -149,7 +149,7 @@ impl Reader<'_> {
     pub(crate) fn below_run(&mut self, at: &Assigned<'_>, path: String) -> String {
         let Some(below) = path.strip_prefix("/var/run/") else { return path };
         let message = format!("{}=: {path} is below the old folder /var/run", at.assignment.key);
-        let note = Diagnostic::note("old-path", at.place(0), message).with_hint(format!("write /run/{below}"));
+        let note = Diagnostic::note(codes::OLD_PATH, at.place(0), message).with_hint(format!("write /run/{below}"));
         self.diagnostics.push(note);
         format!("/run/{below}")
     }
@@ -231,7 +231,7 @@ impl Reader<'_> {
     /// A warning that one word of the value has no effect: systemd ignores it silently.
     pub(crate) fn ignored(&mut self, at: &Assigned<'_>, offset: usize, word: &str, what: &str) {
         let message = format!("{}=: {word:?} is {what}, and is ignored", at.assignment.key);
-        self.warning("ignored-word", at.place(offset), message, "correct its spelling, or take it away");
+        self.warning(codes::IGNORED_WORD, at.place(offset), message, "correct its spelling, or take it away");
     }
 
     /// A word, or an error that lists them and the default.
@@ -286,7 +286,7 @@ impl Reader<'_> {
         let near = crate::diagnostic::did_you_mean(at.value(), names.iter().copied());
         let hint = near.map_or(String::new(), |near| format!("did you mean {near}?"));
         let message = format!("{}=: {:?} is none of {}", at.assignment.key, at.value(), names.join(", "));
-        self.error("bad-value", at.place(0), message, &hint);
+        self.error(codes::BAD_VALUE, at.place(0), message, &hint);
     }
 
     /// Names of units. Those of kinds Fleet does not have are left out and told as unenforced.
@@ -296,7 +296,7 @@ impl Reader<'_> {
             match self.unit(&at, &word) {
                 Some(name) if name == *self.name => {
                     let message = format!("{}= names the unit itself", at.assignment.key);
-                    self.warning("self-dependency", at.place(word.offset), message, "it is ignored");
+                    self.warning(codes::SELF_DEPENDENCY, at.place(word.offset), message, "it is ignored");
                 }
                 Some(name) => {
                     found.insert(name);
@@ -317,14 +317,14 @@ impl Reader<'_> {
         }
         if self.specifiers.host.is_none() && word.text.contains('%') {
             let message = format!("{key}=: a unit's name cannot depend on the host ({})", word.text);
-            self.error("bad-value", at.place(word.offset), message, "");
+            self.error(codes::BAD_VALUE, at.place(word.offset), message, "");
             return None;
         }
         let name = match word.text.parse::<UnitName>() {
             Ok(name) => name,
             Err(error) => {
                 let hint = if word.text.contains('.') { "" } else { "write the suffix as well, such as .service" };
-                self.error("bad-value", at.place(word.offset), format!("{key}=: {error}"), hint);
+                self.error(codes::BAD_VALUE, at.place(word.offset), format!("{key}=: {error}"), hint);
                 return None;
             }
         };
@@ -338,7 +338,7 @@ impl Reader<'_> {
             (true, None) => {
                 let message = format!("{key}=: {name} is a template, and the unit has no instance to fill in");
                 self.error(
-                    "template-dependency",
+                    codes::TEMPLATE_DEPENDENCY,
                     at.place(word.offset),
                     message,
                     "name an instance, such as NAME@1.service",
@@ -362,7 +362,7 @@ impl Reader<'_> {
         let name = self.unit(at, &word)?;
         if name == *self.name {
             let message = format!("{}= names the unit itself", at.assignment.key);
-            self.error("bad-value", at.place(0), message, "name the service it starts, or leave it away");
+            self.error(codes::BAD_VALUE, at.place(0), message, "name the service it starts, or leave it away");
             return None;
         }
         Some(name)

@@ -3,7 +3,7 @@
 use super::WHITESPACE;
 use super::lines::{Line, lines, readable};
 use super::text::Text;
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Code, Diagnostic, Place, codes};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -310,7 +310,7 @@ impl Parser {
             Content::Trivia
         } else if text.len() > MAX_LINE {
             let (line, column) = logical.locate(start);
-            self.garbage("line-too-long", line, column, format!("the line has more than {MAX_LINE} bytes"), "")
+            self.garbage(codes::LINE_TOO_LONG, line, column, format!("the line has more than {MAX_LINE} bytes"), "")
         } else if let Some(header) = body.strip_prefix('[') {
             self.section(logical, header, start)
         } else {
@@ -330,7 +330,7 @@ impl Parser {
             _ => {
                 self.lost = true;
                 let message = format!("[{} is no section header", shown(header));
-                self.garbage("bad-section-header", line, column, message, "a header looks like [Service]")
+                self.garbage(codes::BAD_SECTION_HEADER, line, column, message, "a header looks like [Service]")
             }
         }
     }
@@ -339,15 +339,27 @@ impl Parser {
         let (line, column) = logical.locate(start);
         let Some((key, value)) = body.split_once('=') else {
             let message = format!("{:?} is no assignment: there is no \"=\"", shown(body));
-            return self.garbage("missing-equals", line, column, message, "write Key=value, or begin the line with #");
+            return self.garbage(
+                codes::MISSING_EQUALS,
+                line,
+                column,
+                message,
+                "write Key=value, or begin the line with #",
+            );
         };
         let key = key.trim_end_matches(WHITESPACE);
         if key.is_empty() {
-            return self.garbage("missing-key", line, column, "no key stands before \"=\"".to_owned(), "");
+            return self.garbage(codes::MISSING_KEY, line, column, "no key stands before \"=\"".to_owned(), "");
         }
         if !self.in_section {
             let hint = "begin the file with a header such as [Unit] or [Service]";
-            return self.garbage("no-section", line, column, format!("{:?} stands in no section", shown(key)), hint);
+            return self.garbage(
+                codes::NO_SECTION,
+                line,
+                column,
+                format!("{:?} stands in no section", shown(key)),
+                hint,
+            );
         }
         if self.lost {
             return Content::Garbage;
@@ -363,24 +375,24 @@ impl Parser {
         })
     }
 
-    fn garbage(&mut self, code: &str, line: u32, column: u32, message: String, hint: &str) -> Content {
+    fn garbage(&mut self, code: Code, line: u32, column: u32, message: String, hint: &str) -> Content {
         let place = Place { file: self.document.file.to_string(), line, column };
         self.diagnostics.push(Diagnostic::error(code, place, message).with_hint(hint));
         Content::Garbage
     }
 
     /// Which bound the file exceeds.
-    fn exceeded(&self) -> Option<(&'static str, String)> {
+    fn exceeded(&self) -> Option<(Code, String)> {
         if self.counted > MAX_ASSIGNMENTS {
             let message = format!("the file has more than {MAX_ASSIGNMENTS} sections and assignments");
-            return Some(("too-many-assignments", message));
+            return Some((codes::TOO_MANY_ASSIGNMENTS, message));
         }
         let message = || format!("more than {MAX_ERRORS} lines are neither section header nor assignment");
-        (self.diagnostics.len() > MAX_ERRORS).then(|| ("too-many-errors", message()))
+        (self.diagnostics.len() > MAX_ERRORS).then(|| (codes::TOO_MANY_ERRORS, message()))
     }
 
     /// Reads nothing behind `line`.
-    fn stop(&mut self, line: Line<'_>, code: &str, message: String) {
+    fn stop(&mut self, line: Line<'_>, code: Code, message: String) {
         let content = self.garbage(code, line.number, 1, format!("{message}; the rest is not read"), "");
         self.push(line.end..self.source.len(), content);
     }

@@ -1,6 +1,6 @@
 //! Physical lines of a text, and what no unit file may hold.
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, codes};
 
 /// Largest unit file or drop-in, in bytes (1 MiB).
 pub(super) const MAX_FILE: usize = 1 << 20;
@@ -35,12 +35,12 @@ pub(super) fn readable<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Diagn
     let at = |line, column| Place { file: file.to_owned(), line, column };
     if bytes.len() > MAX_FILE {
         let message = format!("the file has {} bytes; a unit file has at most {MAX_FILE}", bytes.len());
-        return Err(Diagnostic::error("file-too-large", at(0, 0), message));
+        return Err(Diagnostic::error(codes::FILE_TOO_LARGE, at(0, 0), message));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let (line, column) = position(&String::from_utf8_lossy(&bytes[..error.valid_up_to()]));
         let message = format!("the byte 0x{:02x} is not UTF-8", bytes[error.valid_up_to()]);
-        Diagnostic::error("not-utf8", at(line, column), message).with_hint("save the file as UTF-8")
+        Diagnostic::error(codes::NOT_UTF8, at(line, column), message).with_hint("save the file as UTF-8")
     })?;
     // Nearly every file is plain ASCII: looking at bytes finds out five times sooner.
     if text.bytes().all(|byte| matches!(byte, b'\n' | b'\t' | b' '..=b'~')) {
@@ -51,7 +51,7 @@ pub(super) fn readable<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Diagn
         Some((offset, c)) => {
             let (line, column) = position(&text[..offset]);
             let message = format!("the control character U+{:04X} must not stand in a unit file", c as u32);
-            Err(Diagnostic::error("control-character", at(line, column), message)
+            Err(Diagnostic::error(codes::CONTROL_CHARACTER, at(line, column), message)
                 .with_hint("within quotes it can be written as an escape such as \\x1b"))
         }
     }

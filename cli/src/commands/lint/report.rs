@@ -6,14 +6,15 @@ use crate::output::{Stream, diagnostic};
 use crate::source_files::loose::Loose;
 use crate::source_files::{Files, environments};
 use fleet_units::bundle::SourceTree;
-use fleet_units::diagnostic::{Diagnostic, Severity};
+use fleet_units::diagnostic::{Diagnostic, Severity, codes};
 use fleet_units::fleet::{self, Findings};
 use fleet_units::ids::EnvironmentName;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Findings about a unit on its own that only say what is not given with it.
-const NEED_THE_OTHERS: [&str; 3] = ["dependency-not-in-set", "orphan-drop-in", "missing-file"];
+const NEED_THE_OTHERS: [&str; 3] =
+    [codes::DEPENDENCY_NOT_IN_SET.name, codes::ORPHAN_DROP_IN.name, codes::MISSING_FILE.name];
 
 /// What was looked at, and what was found.
 #[derive(Debug, Default, Serialize)]
@@ -134,7 +135,7 @@ impl Report {
     pub(super) fn render(&self, stream: &Stream) -> String {
         let mut text = String::new();
         // Logs of CI are read by more people than the repository: a line with a secret is not shown.
-        let of_secrets = self.diagnostics().filter(|found| found.code == "secret-in-clear");
+        let of_secrets = self.diagnostics().filter(|found| found.code == codes::SECRET_IN_CLEAR.name);
         let secret: BTreeSet<_> = of_secrets.map(|found| (found.place.file.as_str(), found.place.line)).collect();
         let mut file = "";
         let mut lines: Vec<&str> = Vec::new();

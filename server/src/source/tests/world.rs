@@ -3,7 +3,7 @@
 use crate::source::git::oid;
 use crate::source::{Accepted, Act, Chain, Examined, Source};
 use fleet_units::bundle::{Bundle, SourceTree};
-use fleet_units::diagnostic::{Diagnostic, Place};
+use fleet_units::diagnostic::{Diagnostic, Place, codes};
 use fleet_units::fleet::{Compiled, FleetUnit};
 use fleet_units::ids::{EnvironmentName, Revision, UnitName};
 use fleet_units::spec::{KindSpec, UnitSpec};
@@ -191,7 +191,7 @@ pub(crate) fn compile(environment: &EnvironmentName, tree: &SourceTree) -> Compi
         let Ok(name) = name.parse::<UnitName>() else { continue };
         if file.content.starts_with(b"BROKEN") {
             let place = Place { file: path.clone(), line: 1, column: 1 };
-            compiled.diagnostics.push(Diagnostic::error("bad-value", place, "it says so"));
+            compiled.diagnostics.push(Diagnostic::error(codes::BAD_VALUE, place, "it says so"));
             continue;
         }
         let bundle = Bundle { files: BTreeMap::from([(path.clone(), file.clone())]) };

@@ -26,7 +26,12 @@ pub(crate) fn measure(time: Duration, table: &mut Table) {
     std::thread::sleep(REST);
     let node = pids(&fleet, "/nodes/develop-1");
     let coordinator = pids(&fleet, "server run");
-    assert_eq!((node.len(), coordinator.len()), (2, 1), "supervisor and agent, coordinator: {:?}", fleet.processes());
+    assert_eq!(
+        (node.len(), coordinator.len()),
+        (3, 1),
+        "guard, supervisor and agent, coordinator: {:?}",
+        fleet.processes()
+    );
     let (node_before, coordinator_before) = (cpu(&node), cpu(&coordinator));
     let began = Instant::now();
     std::thread::sleep(time);

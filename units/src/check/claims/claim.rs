@@ -1,6 +1,7 @@
 //! One claim of one unit.
 
 use super::endpoint::Endpoint;
+use crate::diagnostic::{Code, codes};
 use crate::spec::exec::{Directories, Preserve};
 use crate::spec::listen::{Listen, SocketAddress};
 use crate::spec::{ExecSpec, KindSpec, SocketSpec, UnitSpec};
@@ -79,7 +80,7 @@ impl<'a> Claim<'a> {
 
 /// How a clash is told.
 pub(super) struct Verdict {
-    pub code: &'static str,
+    pub code: Code,
     pub is_note: bool,
     pub hint: &'static str,
 }
@@ -102,18 +103,18 @@ impl Thing<'_> {
 
     pub(super) fn verdict(&self) -> Verdict {
         let (code, is_note, hint) = match self {
-            Thing::Port(..) => ("port-claimed-twice", false, "one of them cannot listen there"),
-            Thing::Node(_) => ("path-claimed-twice", false, "the second to listen takes it from the first"),
-            Thing::Queue(_) => ("path-claimed-twice", false, "each takes messages from the other"),
-            Thing::Abstract(..) => ("name-claimed-twice", false, "one of them cannot listen there"),
-            Thing::Path(_) => ("path-claimed-twice", false, "each takes the other's file for its own"),
+            Thing::Port(..) => (codes::PORT_CLAIMED_TWICE, false, "one of them cannot listen there"),
+            Thing::Node(_) => (codes::PATH_CLAIMED_TWICE, false, "the second to listen takes it from the first"),
+            Thing::Queue(_) => (codes::PATH_CLAIMED_TWICE, false, "each takes messages from the other"),
+            Thing::Abstract(..) => (codes::NAME_CLAIMED_TWICE, false, "one of them cannot listen there"),
+            Thing::Path(_) => (codes::PATH_CLAIMED_TWICE, false, "each takes the other's file for its own"),
             Thing::RuntimeFolder(_) => (
-                "shared-directory",
+                codes::SHARED_DIRECTORY,
                 false,
                 "it is removed when the first of them stops; RuntimeDirectoryPreserve= keeps it",
             ),
-            Thing::Folder(..) => ("shared-directory", true, "nothing is wrong if they are meant to share it"),
-            Thing::BusName(_) => ("name-claimed-twice", false, "only one process can own a bus name"),
+            Thing::Folder(..) => (codes::SHARED_DIRECTORY, true, "nothing is wrong if they are meant to share it"),
+            Thing::BusName(_) => (codes::NAME_CLAIMED_TWICE, false, "only one process can own a bus name"),
         };
         Verdict { code, is_note, hint }
     }

@@ -1,7 +1,7 @@
 //! `[Install]`, systemd.unit(5).
 
 use super::Change::None;
-use super::{Directive, Kind, inert, later, works};
+use super::{Directive, Kind, inert, works};
 
 const I: &str = "Install";
 
@@ -10,7 +10,7 @@ pub(super) const ROWS: &[Directive] = &[
     works(I, "WantedBy", Kind::Units, "", None, "Units that want this one."),
     works(I, "RequiredBy", Kind::Units, "", None, "Units that require this one."),
     works(I, "Alias", Kind::Units, "", None, "Further names of the unit."),
-    later(I, "UpheldBy", Kind::Units, "", None, "Units that uphold this one."),
+    works(I, "UpheldBy", Kind::Units, "", None, "Units that uphold this one."),
     inert(
         I,
         "Also",

@@ -50,7 +50,7 @@ pub(super) const ROWS: &[Directive] = &[
         None,
         "Starts allowed within StartLimitIntervalSec=.",
     ),
-    later(
+    works(
         U,
         "Upholds",
         Kind::Dependencies,
@@ -58,10 +58,10 @@ pub(super) const ROWS: &[Directive] = &[
         None,
         "Units that are started again whenever this one is active and they are not.",
     ),
-    later(U, "PropagatesReloadTo", Kind::Dependencies, "", None, "Units that are reloaded with this one."),
-    later(U, "ReloadPropagatedFrom", Kind::Dependencies, "", None, "This unit is reloaded with these."),
-    later(U, "PropagatesStopTo", Kind::Dependencies, "", None, "Units that are stopped with this one."),
-    later(U, "StopPropagatedFrom", Kind::Dependencies, "", None, "This unit is stopped with these."),
+    works(U, "PropagatesReloadTo", Kind::Dependencies, "", None, "Units that are reloaded with this one."),
+    works(U, "ReloadPropagatedFrom", Kind::Dependencies, "", None, "This unit is reloaded with these."),
+    works(U, "PropagatesStopTo", Kind::Dependencies, "", None, "Units that are stopped with this one."),
+    works(U, "StopPropagatedFrom", Kind::Dependencies, "", None, "This unit is stopped with these."),
     later(
         U,
         "JoinsNamespaceOf",
@@ -72,8 +72,8 @@ pub(super) const ROWS: &[Directive] = &[
     ),
     later(U, "RequiresMountsFor", Kind::Paths, "", None, "Paths whose mounts must be there."),
     later(U, "WantsMountsFor", Kind::Paths, "", None, "Paths whose mounts should be there."),
-    later(U, "OnSuccessJobMode", Kind::Choice(JobMode::WORDS), "fail", None, "How the units of OnSuccess= are queued."),
-    later(
+    works(U, "OnSuccessJobMode", Kind::Choice(JobMode::WORDS), "fail", None, "How the units of OnSuccess= are queued."),
+    works(
         U,
         "OnFailureJobMode",
         Kind::Choice(JobMode::WORDS),
@@ -81,12 +81,12 @@ pub(super) const ROWS: &[Directive] = &[
         None,
         "How the units of OnFailure= are queued.",
     ),
-    later(U, "StopWhenUnneeded", Kind::Bool, "no", None, "Stops when no active unit needs it."),
-    later(U, "RefuseManualStart", Kind::Bool, "no", None, "An operator cannot start it."),
-    later(U, "RefuseManualStop", Kind::Bool, "no", None, "An operator cannot stop it."),
+    works(U, "StopWhenUnneeded", Kind::Bool, "no", None, "Stops when no active unit needs it."),
+    works(U, "RefuseManualStart", Kind::Bool, "no", None, "An operator cannot start it."),
+    works(U, "RefuseManualStop", Kind::Bool, "no", None, "An operator cannot stop it."),
     later(U, "SurviveFinalKillSignal", Kind::Bool, "no", None, "Its processes survive the end of user space."),
-    later(U, "JobTimeoutSec", Kind::Span, "infinity", None, "How long a job of this unit may wait and run."),
-    later(U, "JobRunningTimeoutSec", Kind::Span, "infinity", None, "How long a job of this unit may run."),
+    works(U, "JobTimeoutSec", Kind::Span, "infinity", None, "How long a job of this unit may wait and run."),
+    works(U, "JobRunningTimeoutSec", Kind::Span, "infinity", None, "How long a job of this unit may run."),
     later(
         U,
         "JobTimeoutAction",

@@ -6,7 +6,7 @@ mod together;
 pub(crate) use together::together;
 
 use super::service::Draft;
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, codes};
 use crate::spec::merge::Merged;
 use crate::spec::reader::Reader;
 use crate::spec::{KillMode, NotifyAccess, Restart, ServiceSpec, ServiceType};
@@ -48,7 +48,7 @@ fn complete(reader: &mut Reader<'_>, draft: &mut Draft, merged: &Merged<'_>, pla
     if notifies && draft.notify_access == Some(NotifyAccess::None) {
         let message = "NotifyAccess=none contradicts a service that must notify; it counts as main";
         reader.warning(
-            "notify-access-none",
+            codes::NOTIFY_ACCESS_NONE,
             place("NotifyAccess"),
             message,
             "write NotifyAccess=main, or leave it away",
@@ -62,7 +62,7 @@ fn complete(reader: &mut Reader<'_>, draft: &mut Draft, merged: &Merged<'_>, pla
                 "bus names are not watched: it counts as started once executed",
             );
             if merged.last("BusName").is_none() {
-                reader.error("missing-bus-name", place("Type"), "Type=dbus needs BusName=", "");
+                reader.error(codes::MISSING_BUS_NAME, place("Type"), "Type=dbus needs BusName=", "");
             }
         }
         ServiceType::Idle => {
@@ -89,7 +89,7 @@ fn commands(reader: &mut Reader<'_>, spec: &ServiceSpec, merged: &Merged<'_>, pl
             (true, _, _) => Some("only Type=oneshot services can do without ExecStart="),
         };
         if let Some(problem) = problem {
-            reader.error("no-exec-start", place("Type"), problem, "say what to run: ExecStart=/usr/bin/program");
+            reader.error(codes::NO_EXEC_START, place("Type"), problem, "say what to run: ExecStart=/usr/bin/program");
         }
     }
     if spec.service_type != ServiceType::Oneshot && spec.exec_start.len() > 1 {
@@ -98,7 +98,7 @@ fn commands(reader: &mut Reader<'_>, spec: &ServiceSpec, merged: &Merged<'_>, pl
             spec.exec_start.len()
         );
         let hint = "in a drop-in, empty the list first with a line ExecStart=";
-        reader.error("several-exec-start", place("ExecStart"), message, hint);
+        reader.error(codes::SEVERAL_EXEC_START, place("ExecStart"), message, hint);
     }
 }
 
@@ -108,11 +108,11 @@ fn oneshot(reader: &mut Reader<'_>, spec: &ServiceSpec, place: &impl Fn(&str) ->
     }
     if matches!(spec.restart, Restart::Always | Restart::OnSuccess) {
         let message = "Restart=always and on-success are not allowed for Type=oneshot";
-        reader.error("oneshot-restart", place("Restart"), message, "write Restart=on-failure");
+        reader.error(codes::ONESHOT_RESTART, place("Restart"), message, "write Restart=on-failure");
     }
     if !spec.restart_force.codes.is_empty() || !spec.restart_force.signals.is_empty() {
         let message = "RestartForceExitStatus= is not allowed for Type=oneshot";
-        reader.error("oneshot-restart", place("RestartForceExitStatus"), message, "");
+        reader.error(codes::ONESHOT_RESTART, place("RestartForceExitStatus"), message, "");
     }
 }
 
@@ -121,10 +121,17 @@ fn unwise(reader: &mut Reader<'_>, spec: &ServiceSpec, place: &impl Fn(&str) -> 
     if spec.service_type == ServiceType::Forking && spec.pid_file.is_none() {
         let message = "Type=forking without PIDFile=: the main process can only be guessed";
         let hint = "add PIDFile=, or better run it in the foreground with Type=notify or exec";
-        reader.diagnostics.push(Diagnostic::note("forking-without-pidfile", place("Type"), message).with_hint(hint));
+        reader
+            .diagnostics
+            .push(Diagnostic::note(codes::FORKING_WITHOUT_PIDFILE, place("Type"), message).with_hint(hint));
     }
     if spec.kill.mode == KillMode::None {
         let message = "KillMode=none leaves processes behind at every stop";
-        reader.warning("kill-mode-none", place("KillMode"), message, "systemd calls it unsafe; use KillMode=mixed");
+        reader.warning(
+            codes::KILL_MODE_NONE,
+            place("KillMode"),
+            message,
+            "systemd calls it unsafe; use KillMode=mixed",
+        );
     }
 }

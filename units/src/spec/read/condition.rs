@@ -1,5 +1,6 @@
 //! `Condition*=` and `Assert*=`.
 
+use crate::diagnostic::codes;
 use crate::spec::condition::{Condition, Subject};
 use crate::spec::keyword::keyword;
 use crate::spec::merge::{Assigned, Row};
@@ -26,7 +27,7 @@ fn condition(reader: &mut Reader<'_>, at: &Assigned<'_>, assert: bool, subject: 
     if let Some(objection) = subject.objection(&argument) {
         let message = format!("{}=: {objection}: it never holds", at.assignment.key);
         reader.warning(
-            "bad-condition",
+            codes::BAD_CONDITION,
             at.place(offset),
             message,
             "systemd reads it only at the start, and then fails",

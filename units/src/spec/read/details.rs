@@ -1,6 +1,6 @@
 //! What few units set: the rest of `[Unit]` and of `[Service]`.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, codes};
 use crate::ids::{UnitKind, UnitName};
 use crate::spec::details::{HostAction, JobMode, ServiceDetails, UnitDetails};
 use crate::spec::layers::suffix_of;
@@ -38,8 +38,14 @@ fn plain_path(word: &str) -> Result<mount::PathRule, String> {
 
 fn policy_row(reader: &mut Reader<'_>, row: &Row<'_>, last: &Assigned<'_>, spec: &mut UnitDetails) -> bool {
     match row.directive.key {
-        "OnSuccessJobMode" => spec.on_success_job_mode = Some(reader.keyword(last)),
-        "OnFailureJobMode" => spec.on_failure_job_mode = failure_job_mode(reader, last),
+        "OnSuccessJobMode" => {
+            spec.on_success_job_mode = Some(reader.keyword(last));
+            not_built_job_mode(reader, row, spec.on_success_job_mode);
+        }
+        "OnFailureJobMode" => {
+            spec.on_failure_job_mode = failure_job_mode(reader, last);
+            not_built_job_mode(reader, row, spec.on_failure_job_mode);
+        }
         "StopWhenUnneeded" => spec.stop_when_unneeded = reader.yes(last),
         "RefuseManualStart" => spec.refuse_manual_start = reader.yes(last),
         "RefuseManualStop" => spec.refuse_manual_stop = reader.yes(last),
@@ -84,6 +90,14 @@ fn failure_job_mode(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<JobMod
     Some(if isolate { JobMode::Isolate } else { JobMode::Replace })
 }
 
+/// Of the modes two mean something where jobs follow a desired state; the others are listed, and the directive's
+/// default applies.
+fn not_built_job_mode(reader: &mut Reader<'_>, row: &Row<'_>, mode: Option<JobMode>) {
+    if let Some(other) = mode.filter(|mode| !matches!(mode, JobMode::Replace | JobMode::Fail)) {
+        reader.not_built(format!("{}={}", row.directive.key, other.as_str()));
+    }
+}
+
 /// Reads one directive of `[Service]` into `spec`; `false` when it is none of these.
 pub(crate) fn service_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ServiceDetails) -> bool {
     let Some(last) = row.values.last() else { return true };
@@ -98,7 +112,7 @@ pub(crate) fn service_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut Ser
         "PermissionsStartOnly" => {
             spec.permissions_start_only = reader.yes(last);
             let message = "PermissionsStartOnly= is an old spelling";
-            let note = Diagnostic::note("deprecated-spelling", last.key_place(), message);
+            let note = Diagnostic::note(codes::DEPRECATED_SPELLING, last.key_place(), message);
             reader.diagnostics.push(note.with_hint("write the prefix + before the commands that need root"));
         }
         "GuessMainPID" => spec.guess_main_pid = reader.boolean(last),

@@ -1,6 +1,7 @@
 //! `[Service]`: who runs, where, with which variables, limits, output and folders.
 
 use super::process;
+use crate::diagnostic::codes;
 use crate::spec::exec::{Directories, DirectoryLink, ExecSpec, Preserve, WorkingDirectory};
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
@@ -142,7 +143,7 @@ fn stream(reader: &mut Reader<'_>, at: &Assigned<'_>) -> String {
             let near = crate::diagnostic::did_you_mean(other, ["journal", "null", "inherit"]);
             let hint = near.map_or(String::new(), |near| format!("did you mean {near}?"));
             let message = format!("{}=: {other:?} is no place for a stream", at.assignment.key);
-            reader.error("bad-value", at.place(0), message, &hint);
+            reader.error(codes::BAD_VALUE, at.place(0), message, &hint);
         }
     }
     String::new()
@@ -245,7 +246,7 @@ fn directory(reader: &mut Reader<'_>, at: &Assigned<'_>, offset: usize, name: &s
         let message =
             format!("{}=: {name:?} is absolute; names are below the directive's own folder", at.assignment.key);
         let hint = "leave the folder away: RuntimeDirectory=web is /run/web";
-        reader.error("bad-value", at.place(offset), message, hint);
+        reader.error(codes::BAD_VALUE, at.place(offset), message, hint);
         return None;
     }
     let name = reader.checked_at(at, offset, value::plain_path(name))?;

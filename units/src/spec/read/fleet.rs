@@ -1,5 +1,6 @@
 //! `[X-Fleet]`: placement, rollout, delivery.
 
+use crate::diagnostic::codes;
 use crate::ids::Sha256Digest;
 use crate::selector::Selector;
 use crate::spec::merge::{Assigned, Row};
@@ -22,6 +23,12 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, section: &mut FleetSec
                 reader.choice(last, &[("auto", Start::Auto), ("manual", Start::Manual)]).unwrap_or(Start::Auto)
         }
         "Strict" => section.strict = reader.boolean(last).unwrap_or_default(),
+        "Spread" => section.spread = spread(reader, last),
+        "Singleton" => section.singleton = reader.yes(last),
+        "Gpus" => section.gpus = reader.integer(last, row.directive.kind).unwrap_or_default(),
+        "Strategy" => section.strategy = reader.keyword(last),
+        "Canary" => section.canary = reader.integer(last, row.directive.kind).unwrap_or_default(),
+        "OnRolloutFailure" => section.on_rollout_failure = reader.keyword(last),
         "MaxParallel" => section.max_parallel = max_parallel(reader, last).unwrap_or(section.max_parallel),
         "MinHealthySec" => section.min_healthy = reader.long_span(last).unwrap_or(section.min_healthy),
         "HealthDeadlineSec" => section.health_deadline = reader.long_span(last).unwrap_or(section.health_deadline),
@@ -45,7 +52,7 @@ fn nodes(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Selector> {
         Err(error) => {
             let offset = at.value().char_indices().nth(error.column - 1).map_or(at.value().len(), |(offset, _)| offset);
             reader.error(
-                "bad-selector",
+                codes::BAD_SELECTOR,
                 at.place(offset),
                 format!("Nodes=: {}", error.message),
                 "such as role=web,zone in (a,b),!gpu",
@@ -53,6 +60,16 @@ fn nodes(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Selector> {
             None
         }
     }
+}
+
+/// One label, without a value.
+fn spread(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<String> {
+    let text = reader.text(at)?;
+    let wrong = || format!("{text:?} is no label, such as zone");
+    let selector = text.parse::<Selector>().map_err(|_| wrong());
+    let is_label = |selector: &Selector| selector.label().is_some_and(|label| label == text);
+    let label = selector.and_then(|selector| is_label(&selector).then(|| text.clone()).ok_or_else(wrong));
+    reader.checked(at, label)
 }
 
 fn instances(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Instances> {
@@ -68,7 +85,7 @@ fn instances(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Instances> {
     if reader.name.instance().is_none() {
         let message =
             format!("Instances=: {text:?} is neither all nor a number, and only templates have named instances");
-        reader.error("bad-value", at.place(0), message, "");
+        reader.error(codes::BAD_VALUE, at.place(0), message, "");
         return None;
     }
     let mut names = Vec::new();
@@ -104,7 +121,7 @@ fn files(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<DeliveredFile> {
         };
         if source.starts_with('/') {
             let message = format!("Files=: {source:?} is absolute; sources are below files/ in the repository");
-            reader.error("bad-value", at.place(word.offset), message, "such as Files=web/nginx.conf");
+            reader.error(codes::BAD_VALUE, at.place(word.offset), message, "such as Files=web/nginx.conf");
             continue;
         }
         let Some(source) = reader.checked_at(&at, word.offset, value::plain_path(source)) else { continue };
@@ -118,7 +135,7 @@ fn files(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<DeliveredFile> {
         if !reader.name.is_template() && delivered_below(reader, &source).is_empty() {
             let message = format!("Files=: files/{source} is not in the repository");
             reader.error(
-                "missing-file",
+                codes::MISSING_FILE,
                 at.place(word.offset),
                 message,
                 "commit it, or correct the path; it is below files/",

@@ -1,5 +1,6 @@
 //! `HealthCheck*=`: what is asked, and of whom one may ask.
 
+use crate::diagnostic::codes;
 use crate::spec::command::commands;
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
@@ -12,9 +13,8 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut HealthSpec)
     match row.directive.key {
         "HealthCheckURL" => spec.check = url_check(reader, last).or(spec.check.take()),
         "HealthCheckTCP" => tcp_check(reader, last, spec),
-        // Not asked yet, so there is nothing to keep: what they say is judged.
-        "HealthCheckExec" => drop(commands(reader, row.values)),
-        "HealthCheckGRPC" => drop(address(reader, last)),
+        "HealthCheckExec" => spec.exec = commands(reader, row.values),
+        "HealthCheckGRPC" => spec.grpc = address(reader, last),
         "HealthCheckInterval" => spec.interval = reader.long_span(last).unwrap_or(spec.interval),
         "HealthCheckTimeout" => spec.timeout = reader.long_span(last).unwrap_or(spec.timeout),
         "HealthCheckRetries" => spec.retries = reader.integer(last, row.directive.kind).unwrap_or(spec.retries),
@@ -23,7 +23,7 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut HealthSpec)
     }
     for (key, value) in [("HealthCheckInterval", spec.interval), ("HealthCheckTimeout", spec.timeout)] {
         if row.directive.key == key && value.is_zero() {
-            reader.error("bad-value", last.place(0), format!("{key}= must be longer than 0"), "");
+            reader.error(codes::BAD_VALUE, last.place(0), format!("{key}= must be longer than 0"), "");
         }
     }
     true
@@ -43,7 +43,7 @@ fn url_check(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<HealthCheck> 
         }
         Err(message) => {
             reader.error(
-                "health-url",
+                codes::HEALTH_URL,
                 at.place(0),
                 format!("HealthCheckURL=: {message}"),
                 "such as http://127.0.0.1:8080/health",
@@ -56,7 +56,7 @@ fn url_check(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<HealthCheck> 
 fn tcp_check(reader: &mut Reader<'_>, at: &Assigned<'_>, spec: &mut HealthSpec) {
     if spec.check.is_some() {
         let message = "HealthCheckTCP= is ignored: HealthCheckURL= is the unit's check";
-        reader.warning("two-health-checks", at.key_place(), message, "keep one of them");
+        reader.warning(codes::TWO_HEALTH_CHECKS, at.key_place(), message, "keep one of them");
         return;
     }
     spec.check = address(reader, at).map(HealthCheck::Tcp);
@@ -69,7 +69,7 @@ fn address(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<String> {
         Ok(_) => Some(text),
         Err(message) => {
             let message = format!("{}=: {message}", at.assignment.key);
-            reader.error("health-address", at.place(0), message, "such as 127.0.0.1:6379");
+            reader.error(codes::HEALTH_ADDRESS, at.place(0), message, "such as 127.0.0.1:6379");
             None
         }
     }

@@ -1,6 +1,7 @@
 //! Scheduling, input and terminal, logging, credentials (systemd.exec(5)).
 
 use super::within;
+use crate::diagnostic::codes;
 use crate::spec::exec::ExecSpec;
 use crate::spec::exec::credentials::CredentialSpec;
 use crate::spec::exec::logging::{FACILITIES, LEVELS, LogSpec, is_namespace, log_field, syslog_number};
@@ -172,7 +173,7 @@ fn input(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Input> {
         _ => {
             let hint = "null, tty, tty-force, tty-fail, data, file:PATH, socket or fd:NAME";
             let message = format!("{}=: {text:?} is no place input comes from", at.assignment.key);
-            reader.error("bad-value", at.place(0), message, hint);
+            reader.error(codes::BAD_VALUE, at.place(0), message, hint);
             return None;
         }
     })

@@ -1,7 +1,7 @@
 //! What a socket's settings say together: systemd's own refusals (`socket_verify`) and defaults that depend on others.
 
 use super::socket::Draft;
-use crate::diagnostic::Place;
+use crate::diagnostic::{Place, codes};
 use crate::ids::UnitKind;
 use crate::spec::merge::Merged;
 use crate::spec::reader::Reader;
@@ -47,7 +47,12 @@ fn listening(reader: &mut Reader<'_>, merged: &Merged<'_>, place: &impl Fn(&str)
     // An address that could not be read has an error of its own.
     if LISTEN.iter().all(|key| merged.last(key).is_none()) {
         let message = "the socket listens nowhere";
-        reader.error("no-listen", place(""), message, "say where: ListenStream=/run/NAME.sock, or ListenStream=8080");
+        reader.error(
+            codes::NO_LISTEN,
+            place(""),
+            message,
+            "say where: ListenStream=/run/NAME.sock, or ListenStream=8080",
+        );
     }
 }
 
@@ -57,27 +62,27 @@ fn accepting(reader: &mut Reader<'_>, spec: &SocketSpec, merged: &Merged<'_>, pl
             let key =
                 if merged.last("MaxConnections").is_some() { "MaxConnections" } else { "MaxConnectionsPerSource" };
             let message = format!("{key}= has no effect without Accept=yes");
-            reader.warning("no-effect", place(key), message, "add Accept=yes, or take it away");
+            reader.warning(codes::NO_EFFECT, place(key), message, "add Accept=yes, or take it away");
         }
         return;
     }
     if spec.listen.iter().any(|listen| !listen.can_accept()) {
         let message = "Accept=yes, and one of the addresses has no connections to accept";
         let hint = "Accept=yes goes with ListenStream= and ListenSequentialPacket= alone";
-        reader.error("accept-mode", place("Accept"), message, hint);
+        reader.error(codes::ACCEPT_MODE, place("Accept"), message, hint);
     }
     if merged.last("Service").is_some() {
         let message = "Accept=yes starts instances of the template of the socket's own name; Service= is not allowed";
-        reader.error("accept-mode", place("Service"), message, "rename the template, and take Service= away");
+        reader.error(codes::ACCEPT_MODE, place("Service"), message, "rename the template, and take Service= away");
     }
     if spec.max_connections == 0 {
         let message = "Accept=yes, and MaxConnections=0 allows no connection";
-        reader.error("accept-mode", place("MaxConnections"), message, "allow some, or leave it away");
+        reader.error(codes::ACCEPT_MODE, place("MaxConnections"), message, "allow some, or leave it away");
     }
     let defers = |at: &str| at == "patient" || value::boolean(at) == Ok(true);
     if merged.last("DeferTrigger").is_some_and(|at| defers(at.value())) {
         let message = "Accept=yes and DeferTrigger= do not go together";
-        reader.error("accept-mode", place("DeferTrigger"), message, "take one of them away");
+        reader.error(codes::ACCEPT_MODE, place("DeferTrigger"), message, "take one of them away");
     }
 }
 
@@ -85,6 +90,6 @@ fn symlinks(reader: &mut Reader<'_>, spec: &SocketSpec, place: &impl Fn(&str) ->
     let nodes = spec.listen.iter().filter(|listen| listen.node_path().is_some()).count();
     if !spec.symlinks.is_empty() && nodes != 1 {
         let message = format!("Symlinks= needs exactly one node in the file system, and there are {nodes}");
-        reader.error("symlinks-target", place("Symlinks"), message, "split the unit, or take Symlinks= away");
+        reader.error(codes::SYMLINKS_TARGET, place("Symlinks"), message, "split the unit, or take Symlinks= away");
     }
 }

@@ -1,7 +1,7 @@
 //! `[Timer]`: when it elapses, what it starts, and what its settings say together (systemd's `timer_verify`).
 
 use crate::calendar::{CalendarSpec, CivilTime};
-use crate::diagnostic::Place;
+use crate::diagnostic::{Place, codes};
 use crate::ids::UnitKind;
 use crate::spec::merge::{Assigned, Merged, Row};
 use crate::spec::reader::Reader;
@@ -45,7 +45,7 @@ fn event(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<CalendarSpec> {
     if spec.next_after(CivilTime::from_epoch_micros(0)).is_none() {
         let message = format!("OnCalendar=: {spec} never comes");
         reader.warning(
-            "never-elapses",
+            codes::NEVER_ELAPSES,
             at.place(0),
             message,
             "such as a 30 February; `systemd-analyze calendar` shows the next times",
@@ -68,7 +68,7 @@ fn setting_row(reader: &mut Reader<'_>, row: &Row<'_>, draft: &mut Draft) -> boo
             spec.unit = reader.started_unit(last);
             if spec.unit.as_ref().is_some_and(|unit| unit.kind() == UnitKind::Timer) {
                 let message = "Unit= names a timer: a timer starts what does something";
-                reader.warning("timer-starts-timer", last.place(0), message, "name a service (systemd.timer(5))");
+                reader.warning(codes::TIMER_STARTS_TIMER, last.place(0), message, "name a service (systemd.timer(5))");
             }
         }
         "OnClockChange" => spec.on_clock_change = reader.boolean(last).unwrap_or_default(),
@@ -109,7 +109,7 @@ fn triggers(reader: &mut Reader<'_>, spec: &TimerSpec, merged: &Merged<'_>, whol
     let Some(given) = given else {
         if !spec.on_clock_change && !spec.on_timezone_change {
             let message = "the timer has nothing that makes it elapse";
-            reader.error("no-trigger", whole, message, "say when: OnCalendar=daily, or OnBootSec=5min");
+            reader.error(codes::NO_TRIGGER, whole, message, "say when: OnCalendar=daily, or OnBootSec=5min");
         }
         return;
     };
@@ -119,7 +119,7 @@ fn triggers(reader: &mut Reader<'_>, spec: &TimerSpec, merged: &Merged<'_>, whol
     if waits && !spec.on_clock_change && !spec.on_timezone_change {
         let message = "the timer waits for its unit to run once, and nothing here makes it";
         let hint = "add OnActiveSec= or OnBootSec= for the first time";
-        reader.warning("never-elapses", given.key_place(), message, hint);
+        reader.warning(codes::NEVER_ELAPSES, given.key_place(), message, hint);
     }
 }
 
@@ -135,7 +135,7 @@ fn inert(reader: &mut Reader<'_>, spec: &TimerSpec, merged: &Merged<'_>) {
     for (key, without_effect, needs) in cases {
         if let (true, Some(at)) = (without_effect, merged.last(key)) {
             let message = format!("{key}= has no effect without {needs}");
-            reader.warning("no-effect", at.key_place(), message, &format!("add {needs}, or take it away"));
+            reader.warning(codes::NO_EFFECT, at.key_place(), message, &format!("add {needs}, or take it away"));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `[Unit]` and `[Install]`.
 
 use super::{details, within};
+use crate::diagnostic::codes;
 use crate::spec::UnitSpec;
 use crate::spec::merge::Row;
 use crate::spec::reader::Reader;
@@ -60,6 +61,6 @@ fn alias(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut UnitSpec) {
         }
         let place = row.values[0].place(0);
         let message = format!("Alias=: {alias} is not of the unit's kind, .{}", spec.name.kind().as_str());
-        reader.error("bad-value", place, message, "");
+        reader.error(codes::BAD_VALUE, place, message, "");
     }
 }

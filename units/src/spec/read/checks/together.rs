@@ -8,7 +8,7 @@ mod fleet;
 mod service;
 mod unit;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::spec::merge::Merged;
 use crate::spec::reader::Reader;
 use crate::spec::{ServiceSpec, UnitSpec, value};
@@ -30,7 +30,7 @@ struct Facts<'a> {
 /// What a rule has found, at its directive.
 struct Finding {
     severity: Severity,
-    code: &'static str,
+    code: Code,
     message: Cow<'static, str>,
     hint: &'static str,
 }
@@ -86,10 +86,10 @@ impl Facts<'_> {
 
 /// A warning that the directive has no effect, when that is so.
 fn no_effect(when: bool, message: impl Into<Cow<'static, str>>, hint: &'static str) -> Option<Finding> {
-    when.then(|| Finding { severity: Severity::Warning, code: "no-effect", message: message.into(), hint })
+    when.then(|| Finding { severity: Severity::Warning, code: codes::NO_EFFECT, message: message.into(), hint })
 }
 
 /// A warning that two settings cannot both be meant, when that is so.
 fn contradiction(when: bool, message: impl Into<Cow<'static, str>>, hint: &'static str) -> Option<Finding> {
-    when.then(|| Finding { severity: Severity::Warning, code: "contradiction", message: message.into(), hint })
+    when.then(|| Finding { severity: Severity::Warning, code: codes::CONTRADICTION, message: message.into(), hint })
 }

@@ -1,27 +1,35 @@
 //! `[X-Fleet]`: placements, rollouts and health checks that cannot be, or say nothing.
 
 use super::{Facts, Finding, Rule, contradiction, no_effect};
-use crate::diagnostic::Severity;
-use crate::spec::{FilesChange, Instances, ServiceType};
+use crate::diagnostic::{Code, Severity, codes};
+use crate::spec::{FilesChange, Instances, ServiceType, Strategy};
+use std::borrow::Cow;
 
 pub(super) const RULES: &[Rule] = &[
     ("Nodes", |facts| {
         let label = facts.unit.fleet.nodes.contradiction()?;
         Some(Finding {
             severity: Severity::Warning,
-            code: "impossible-placement",
+            code: codes::IMPOSSIBLE_PLACEMENT,
             message: format!("Nodes=: no node can match, the requirements on {label} contradict each other").into(),
             hint: "a node has at most one value for a label; to allow several write LABEL in (A,B)",
         })
     }),
     ("Spread", spread),
     ("Singleton", singleton),
-    ("Canary", |facts| {
-        let idle = facts.value != "0" && !facts.says("Strategy", "canary");
-        no_effect(idle, "Canary= has no effect without Strategy=canary", "add Strategy=canary")
+    ("Gpus", |facts| {
+        let hidden = facts.unit.fleet.gpus > 0 && facts.is_yes("PrivateDevices");
+        let message = "Gpus= contradicts PrivateDevices=yes, which hides them";
+        found(
+            codes::GPUS_HIDDEN,
+            hidden,
+            message,
+            "take PrivateDevices= away; DeviceAllow= says which devices it may open",
+        )
     }),
+    ("Canary", canary),
     ("Strategy", |facts| {
-        let without = facts.value == "canary" && (!facts.given("Canary") || facts.says("Canary", "0"));
+        let without = facts.unit.fleet.strategy == Strategy::Canary && facts.unit.fleet.canary == 0;
         no_effect(without, "Strategy=canary has no effect without Canary=", "say how many come first: Canary=1")
     }),
     ("MaxParallel", |facts| {
@@ -32,11 +40,16 @@ pub(super) const RULES: &[Rule] = &[
     // Once: where both are given, the other tells it.
     ("HealthDeadlineSec", |facts| if facts.given("MinHealthySec") { None } else { health_deadline(facts) }),
     ("HealthCheckInterval", |facts| without_check(facts, "HealthCheckInterval")),
-    ("HealthCheckTimeout", |facts| without_check(facts, "HealthCheckTimeout")),
+    ("HealthCheckTimeout", |facts| without_check(facts, "HealthCheckTimeout").or_else(|| health_timeout(facts))),
     ("HealthCheckRetries", |facts| without_check(facts, "HealthCheckRetries")),
-    ("HealthCheckStartPeriod", |facts| without_check(facts, "HealthCheckStartPeriod")),
+    ("HealthCheckStartPeriod", |facts| without_check(facts, "HealthCheckStartPeriod").or_else(|| start_period(facts))),
     ("FilesChange", files_change),
 ];
+
+/// A warning with a code of its own, when it is so.
+fn found(code: Code, when: bool, message: impl Into<Cow<'static, str>>, hint: &'static str) -> Option<Finding> {
+    when.then(|| Finding { severity: Severity::Warning, code, message: message.into(), hint })
+}
 
 /// How many of it there can be, when that is a number.
 fn count(facts: &Facts<'_>) -> Option<usize> {
@@ -61,15 +74,49 @@ fn singleton(facts: &Facts<'_>) -> Option<Finding> {
         // Where nothing is said, Singleton= itself says it.
         None => facts.given("Instances"),
     };
+    let fleet = &facts.unit.fleet;
     let message = "Singleton=yes contradicts Instances=: there can be only one";
-    contradiction(!facts.is_off() && many, message, "write Instances=1, or take Singleton= away")
+    found(codes::SINGLETON_MANY, fleet.singleton && many, message, "write Instances=1, or take Singleton= away")
+        .or_else(|| {
+            let two = fleet.singleton && matches!(fleet.strategy, Strategy::BlueGreen | Strategy::Canary);
+            let message = format!(
+                "Singleton=yes contradicts Strategy={}: old and new would run at once",
+                fleet.strategy.as_str()
+            );
+            found(codes::SINGLETON_MANY, two, message, "take Strategy= away, or Singleton=")
+        })
+}
+
+fn canary(facts: &Facts<'_>) -> Option<Finding> {
+    let fleet = &facts.unit.fleet;
+    let idle = fleet.canary > 0 && fleet.strategy != Strategy::Canary;
+    no_effect(idle, "Canary= has no effect without Strategy=canary", "add Strategy=canary").or_else(|| {
+        let canary = usize::try_from(fleet.canary).ok().filter(|canary| *canary > 0)?;
+        // Instances=0 switches off: then nothing is rolled out.
+        let count = count(facts).filter(|count| (1..=canary).contains(count))?;
+        let message = format!("Canary={canary} leaves nothing for afterwards: there are {count} instances");
+        found(codes::CANARY_TOO_LARGE, true, message, "make Canary= smaller than Instances=")
+    })
 }
 
 fn health_deadline(facts: &Facts<'_>) -> Option<Finding> {
     let fleet = &facts.unit.fleet;
     let message = "MinHealthySec= is longer than HealthDeadlineSec=: no rollout can succeed";
     let hint = "a unit must have been healthy for MinHealthySec= before HealthDeadlineSec= is over";
-    contradiction(fleet.min_healthy > fleet.health_deadline, message, hint)
+    found(codes::HEALTH_TIMES, fleet.min_healthy > fleet.health_deadline, message, hint)
+}
+
+fn health_timeout(facts: &Facts<'_>) -> Option<Finding> {
+    let health = &facts.unit.health;
+    let message =
+        "HealthCheckTimeout= is longer than HealthCheckInterval=: the next check is due while one still waits";
+    found(codes::HEALTH_TIMES, health.timeout > health.interval, message, "make HealthCheckInterval= the longer one")
+}
+
+fn start_period(facts: &Facts<'_>) -> Option<Finding> {
+    let (period, deadline) = (facts.unit.health.start_period, facts.unit.fleet.health_deadline);
+    let message = "HealthCheckStartPeriod= is as long as HealthDeadlineSec=: a rollout fails before a check can";
+    found(codes::HEALTH_TIMES, period >= deadline, message, "make HealthDeadlineSec= the longer one")
 }
 
 fn without_check(facts: &Facts<'_>, key: &'static str) -> Option<Finding> {

@@ -1,7 +1,7 @@
 //! `[Service]`: systemd.service(5), systemd.exec(5) and systemd.kill(5).
 
 use super::{Facts, Finding, Rule, contradiction, no_effect};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Severity, codes};
 use crate::spec::{HealthCheck, Restart, ServiceType, health_port, value};
 
 pub(super) const RULES: &[Rule] = &[
@@ -91,7 +91,7 @@ fn zero_timeout(facts: &Facts<'_>) -> Option<Finding> {
     let zero = value::time_span(facts.value).is_ok_and(|span| span.is_some_and(|span| span.is_zero()));
     (zero && facts.key == "TimeoutStopSec").then(|| Finding {
         severity: Severity::Note,
-        code: "zero-timeout",
+        code: codes::ZERO_TIMEOUT,
         message: "TimeoutStopSec=0 waits for ever: it does not mean at once".into(),
         hint: "write infinity if that is meant, or a short time",
     })
@@ -101,7 +101,7 @@ fn pid_file(facts: &Facts<'_>) -> Option<Finding> {
     let unread = !matches!(facts.service.service_type, ServiceType::Forking);
     unread.then(|| Finding {
         severity: Severity::Note,
-        code: "no-effect",
+        code: codes::NO_EFFECT,
         message: "PIDFile= is read only with Type=forking; here it is just removed after the stop".into(),
         hint: "take it away, or write Type=forking",
     })

@@ -1,7 +1,7 @@
 //! `[Unit]`: start limits, and dependencies that contradict each other.
 
 use super::{Facts, Finding, Rule, contradiction, no_effect};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Severity, codes};
 use crate::spec::Restart;
 use std::time::Duration;
 
@@ -35,6 +35,6 @@ fn start_limit(facts: &Facts<'_>) -> Option<Finding> {
         service.restart_sec
     );
     let hint = "make StartLimitIntervalSec= longer than StartLimitBurst= times RestartSec=; 0 switches the limit off";
-    let code = "start-limit-unreachable";
+    let code = codes::START_LIMIT_UNREACHABLE;
     Some(Finding { severity: Severity::Warning, code, message: message.into(), hint })
 }

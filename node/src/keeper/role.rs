@@ -1,17 +1,16 @@
-//! The agent's process: started, and started again at once when it dies.
+//! One of the node's own processes: started by the guard, and started again at once when it dies.
 
-use std::os::fd::BorrowedFd;
+use std::ffi::OsString;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use fleet_proto::control::Failure;
 
-use super::SupervisorConfig;
-use super::record::{Record, Records};
-use crate::kernel::process;
-use crate::kernel::spawn::{Command, Program, start};
+use super::shared::{Exact, Header, NodeProcess};
+use crate::kernel::spawn::{Command, Kind, Program, Running, start};
 
-/// An agent that lives shorter than this died of its start.
+/// A process that lives shorter than this died of its start.
 const QUICK: Duration = Duration::from_millis(100);
 
 /// After so many of those in a row the next start waits.
@@ -20,7 +19,7 @@ const QUICK_DEATHS: u32 = 10;
 /// How long it waits then.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How fast an agent that dies is started again.
+/// How fast a process that dies is started again.
 #[derive(Debug, Default)]
 struct Pace {
     quick: u32,
@@ -34,17 +33,20 @@ impl Pace {
     }
 }
 
-/// The agent's process, or when the next one is due.
+/// The process, or when the next one is due.
 #[derive(Debug)]
-pub(crate) struct Agent {
+pub(crate) struct Role {
+    which: NodeProcess,
+    /// `argv[0]` first.
+    argv: Vec<OsString>,
     running: Option<(u32, Instant)>,
     due: Option<Instant>,
     pace: Pace,
 }
 
-impl Agent {
-    pub(crate) fn new() -> Self {
-        Self { running: None, due: Some(Instant::now()), pace: Pace::default() }
+impl Role {
+    pub(crate) fn new(which: NodeProcess, argv: Vec<OsString>) -> Self {
+        Self { which, argv, running: None, due: Some(Instant::now()), pace: Pace::default() }
     }
 
     pub(crate) fn pid(&self) -> Option<u32> {
@@ -56,50 +58,51 @@ impl Agent {
         self.due
     }
 
+    pub(crate) fn is_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+
     /// No other is started.
     pub(crate) fn stop_starting(&mut self) {
         self.due = None;
     }
 
     /// The process is over. Gives how long the next start waits.
-    pub(crate) fn ended(&mut self) -> Duration {
+    pub(crate) fn ended(&mut self, header: &Header) -> Duration {
+        header.set_process(self.which, None);
         let lived = self.running.take().map_or(Duration::ZERO, |(_, since)| since.elapsed());
         let wait = self.pace.after(lived);
         self.due = Some(Instant::now() + wait);
         wait
     }
 
-    /// Starts it: this very binary, also if another one is at its path by now.
-    pub(crate) fn start(&mut self, config: &SupervisorConfig, own_binary: BorrowedFd<'_>, records: &Records) {
-        let started = Instant::now();
-        match launch(config, own_binary) {
-            Ok(pid) => {
+    /// Starts it: this very binary, also if another one is at its path by now. It gets the descriptors in `keep`.
+    pub(crate) fn start(&mut self, node: &str, own_binary: BorrowedFd<'_>, keep: Vec<RawFd>, header: &Header) {
+        let (which, started) = (self.which, Instant::now());
+        match launch(&self.argv, own_binary, keep) {
+            Ok(Running { pid, start_time, .. }) => {
                 self.running = Some((pid, started));
                 self.due = None;
-                if let Ok(stat) = process::stat(pid) {
-                    let (unit, invocation_id) = (String::new(), String::new());
-                    records.write(&Record { pid, start_time: stat.start_time, unit, invocation_id });
-                }
-                tracing::info!(node = config.node, pid, "agent started");
+                header.set_process(which, Some(Exact { pid, start_time }));
+                tracing::info!(node, pid, "{which} started");
             }
             Err(Failure { step, text, .. }) => {
-                self.ended();
-                tracing::error!(node = config.node, step, reason = text, "the agent cannot be started");
+                self.ended(header);
+                tracing::error!(node, step, reason = text, "{which} cannot be started");
             }
         }
     }
 }
 
-fn launch(config: &SupervisorConfig, own_binary: BorrowedFd<'_>) -> Result<u32, Failure> {
+fn launch(argv: &[OsString], own_binary: BorrowedFd<'_>, keep: Vec<RawFd>) -> Result<Running, Failure> {
     let environment: Vec<Vec<u8>> =
         std::env::vars_os().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat()).collect();
-    let command = Command {
+    start(&Command {
         program: Program::Open(own_binary),
-        argv: config.agent_argv.iter().map(|argument| argument.as_bytes()).collect(),
+        argv: argv.iter().map(|argument| argument.as_bytes()).collect(),
         environment: environment.iter().map(Vec::as_slice).collect(),
-        unit: None,
-    };
-    start(&command).map(|running| running.pid)
+        kind: Kind::Own { keep },
+    })
 }
 
 #[cfg(test)]

@@ -5,17 +5,20 @@ use std::os::fd::OwnedFd;
 
 use fleet_proto::control;
 
-/// The role of a unit's main process.
-pub(crate) const MAIN: &str = "main";
+use super::shared::{Asked, Part, Use};
 
 /// A process that was spawned or adopted and is not known to be over.
 #[derive(Debug)]
 pub(crate) struct Tracked {
     pub(crate) pid: u32,
     pub(crate) start_time: u64,
-    pub(crate) role: String,
+    pub(crate) part: Part,
     pub(crate) invocation_id: String,
-    /// Of an adopted process that is not (yet) the supervisor's child: its end is seen here only.
+    /// Who asked for it.
+    pub(crate) asked: Asked,
+    /// Its slot in the shared table.
+    pub(crate) place: Use,
+    /// Of an adopted process that is not (yet) the guard's child: its end is seen here only.
     pub(crate) handle: Option<(u64, OwnedFd)>,
 }
 
@@ -24,7 +27,7 @@ impl Tracked {
         control::Process {
             pid: self.pid,
             start_time: self.start_time,
-            role: self.role.clone(),
+            role: self.part.word().to_owned(),
             invocation_id: self.invocation_id.clone(),
             ended: false,
         }
@@ -40,6 +43,8 @@ pub(crate) struct Unit {
     pub(crate) populated: bool,
     /// Watch of its `cgroup.events`.
     pub(crate) watch: Option<i32>,
+    /// Its group was killed as a whole since it was made, or may have been.
+    pub(crate) killed: bool,
     /// Invocations it was started with: how its stray processes are recognised where there are no cgroups.
     pub(crate) invocations: BTreeSet<String>,
     /// The latest of them.
@@ -51,8 +56,25 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
-    pub(crate) fn process(&self, role: &str) -> Option<&Tracked> {
-        self.processes.iter().find(|process| process.role == role)
+    /// A process of this invocation was started.
+    pub(crate) fn had(&mut self, invocation_id: &str) {
+        self.populated = true;
+        self.released = false;
+        if !invocation_id.is_empty() {
+            self.invocations.insert(invocation_id.to_owned());
+            self.invocation = invocation_id.to_owned();
+        }
+    }
+
+    /// Its last process is gone.
+    pub(crate) fn emptied(&mut self) {
+        self.populated = false;
+        self.invocations.clear();
+        self.strays.clear();
+    }
+
+    pub(crate) fn process(&self, part: Part) -> Option<&Tracked> {
+        self.processes.iter().find(|process| process.part == part)
     }
 
     /// Every process of the unit that is known, as (pid, start time).
@@ -64,13 +86,13 @@ impl Unit {
 
 /// All units, by name.
 #[derive(Debug, Default)]
-pub(crate) struct Table {
+pub(crate) struct Held {
     pub(crate) units: BTreeMap<String, Unit>,
     /// Which unit a tracked pid belongs to.
     owners: BTreeMap<u32, String>,
 }
 
-impl Table {
+impl Held {
     /// The unit, made if it is new.
     pub(crate) fn unit(&mut self, name: &str) -> &mut Unit {
         self.units.entry(name.to_owned()).or_default()
@@ -80,12 +102,7 @@ impl Table {
         self.owners.insert(process.pid, unit.to_owned());
         let entry = self.unit(unit);
         entry.strays.remove(&process.pid);
-        entry.populated = true;
-        entry.released = false;
-        if !process.invocation_id.is_empty() {
-            entry.invocations.insert(process.invocation_id.clone());
-            entry.invocation.clone_from(&process.invocation_id);
-        }
+        entry.had(&process.invocation_id);
         entry.processes.push(process);
     }
 
@@ -96,6 +113,12 @@ impl Table {
     pub(crate) fn tracked(&self, pid: u32) -> Option<&Tracked> {
         let unit = self.units.get(self.owner(pid)?)?;
         unit.processes.iter().find(|process| process.pid == pid)
+    }
+
+    /// The process that this request has made or adopted.
+    pub(crate) fn asked_for(&self, asked: Asked) -> Option<&Tracked> {
+        let mut processes = self.units.values().flat_map(|unit| &unit.processes);
+        processes.find(|process| process.asked == asked && asked.session != 0)
     }
 
     /// Takes a process that is over out of the table.
@@ -144,29 +167,29 @@ mod tests {
     use super::*;
 
     fn process(pid: u32) -> Tracked {
-        let invocation_id = "1".to_owned();
-        Tracked { pid, start_time: 1, role: MAIN.to_owned(), invocation_id, handle: None }
+        let (invocation_id, place) = ("1".to_owned(), Use { index: 0, serial: 1 });
+        Tracked { pid, start_time: 1, part: Part::Main, invocation_id, asked: Asked::default(), place, handle: None }
     }
 
     #[test]
     fn a_process_is_found_by_its_pid_until_it_is_over() {
-        let mut table = Table::default();
-        table.track("a.service", process(7));
-        assert_eq!(table.owner(7), Some("a.service"));
-        let (unit, over) = table.untrack(7).unwrap();
+        let mut held = Held::default();
+        held.track("a.service", process(7));
+        assert_eq!(held.owner(7), Some("a.service"));
+        let (unit, over) = held.untrack(7).unwrap();
         assert_eq!((unit.as_str(), over.pid), ("a.service", 7));
-        assert!(table.untrack(7).is_none());
-        assert!(table.units["a.service"].populated, "until somebody looked whether others are left");
+        assert!(held.untrack(7).is_none());
+        assert!(held.units["a.service"].populated, "until somebody looked whether others are left");
     }
 
     #[test]
     fn a_unit_with_something_remembered_is_kept() {
-        let mut table = Table::default();
-        table.unit("a.service").remembered = b"x".to_vec();
-        table.drop_unused("a.service");
-        assert!(table.units.contains_key("a.service"));
-        table.unit("a.service").remembered.clear();
-        table.drop_unused("a.service");
-        assert!(table.units.is_empty());
+        let mut held = Held::default();
+        held.unit("a.service").remembered = b"x".to_vec();
+        held.drop_unused("a.service");
+        assert!(held.units.contains_key("a.service"));
+        held.unit("a.service").remembered.clear();
+        held.drop_unused("a.service");
+        assert!(held.units.is_empty());
     }
 }
