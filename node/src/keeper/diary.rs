@@ -88,6 +88,11 @@ fn decode(mut bytes: &[u8]) -> (Vec<diary_entry::Entry>, bool) {
     (entries, true)
 }
 
+/// Removes it: nothing it speaks of runs any more.
+pub(crate) fn remove(runtime: &Path) {
+    let _ = fs::remove_file(runtime.join(FILE)); // not there is fine
+}
+
 impl Diary {
     /// Begins it anew with these entries. One that cannot be written costs what a killed supervisor knew, so that is said
     /// and fails nothing.

@@ -27,7 +27,7 @@ use super::poll::{Poll, Source};
 use super::role::Role;
 use super::shared::{self, Descriptors, Leave, NodeProcess, Reaping, Shared};
 use super::store::{self, Store};
-use super::{KeeperError, control, leftover, lock, notify};
+use super::{KeeperError, control, diary, leftover, lock, notify};
 use crate::kernel::limits::{self, Pair};
 use crate::kernel::wait::{self, Ended};
 use crate::kernel::{boot, signals};
@@ -104,6 +104,7 @@ impl Guard {
         // Before what is left is ended: it may be another guard's.
         let runtime_lock = lock::take_runtime(&config.runtime)?;
         leftover::end_of(&config.runtime, &config.node)?;
+        diary::remove(&config.runtime);
         // Before the first child: orphans below it come here instead of to the machine's init.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|error| KeeperError::system("become subreaper")(error.into()))?;
@@ -298,6 +299,7 @@ impl Guard {
         for name in ["control.sock", "notify.sock", shared::FILE] {
             let _ = fs::remove_file(self.config.runtime.join(name));
         }
+        diary::remove(&self.config.runtime);
         tracing::info!(node = self.config.node, "left");
     }
 }
