@@ -16,6 +16,7 @@ use crate::listen::{self, Connections, Limits, ListenError};
 use crate::lock::Lock;
 use crate::logs::{LogError, LogStore, Retention};
 use crate::reconcile::{self, Branches, Clocks, Handle};
+use crate::source::environments::by_change;
 use crate::source::{Chain, Environment, Source, SourceError, SourceHandle, Watcher};
 use crate::store::{self, SledStore, StoreError};
 use fleet_certs::authority::{Authority, AuthorityError};
@@ -267,7 +268,7 @@ fn identity(state: &Path, authority: &Authority, config: &Config) -> Result<Arc<
 fn open_source(state: &Path, config: &Config) -> Result<SourceHandle, RunError> {
     let environments = config.chain().into_iter().map(|(name, branch)| Environment { name, branch }).collect();
     let chain = Chain::new(environments).map_err(|error| RunError::Chain(error.to_string()))?;
-    let source = Source::open(&state.join(&config.repository), chain, fleet_units::fleet::compile)?;
+    let source = Source::open(&state.join(&config.repository), chain, by_change())?;
     Ok(SourceHandle::new(source))
 }
 

@@ -4,7 +4,7 @@ use super::{Files, ROOTS};
 use crate::error::{CommandError, CommandResult};
 use fleet_server::source::git::Git;
 use fleet_server::source::tree::TreeReader;
-use fleet_units::bundle::{MAX_FILE, SourceFile};
+use fleet_units::bundle::{MAX_FILE, SourceFile, SourceTree};
 use fleet_units::diagnostic::codes;
 use git2::{Index, IndexEntry, Odb, Repository};
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(crate) fn commit(path: &Path, rev: &str) -> CommandResult<Files> {
     let snapshot = Git::open(repository.commondir())
         .and_then(|git| TreeReader::default().read(&git, &revision))
         .map_err(|error| CommandError::because(format!("cannot read the files of {rev}"), error))?;
-    Ok(Files { tree: snapshot.files.clone(), diagnostics: snapshot.diagnostics.clone() })
+    Ok(Files { tree: SourceTree::clone(&snapshot.files), diagnostics: snapshot.diagnostics.clone() })
 }
 
 /// The files of the index. `git commit` names another one in GIT_INDEX_FILE for its hooks when only some of the

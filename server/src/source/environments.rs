@@ -15,7 +15,7 @@ use super::removal;
 use super::tree::{Snapshot, TreeReader};
 use fleet_units::bundle::SourceTree;
 use fleet_units::diagnostic::{Diagnostic, Place, codes};
-use fleet_units::fleet::{Compiled, FleetSpec};
+use fleet_units::fleet::{Compiled, Compiler, FleetSpec};
 use fleet_units::ids::{EnvironmentName, Revision};
 use fleet_units::time::Timestamp;
 use fleet_units::view::{BranchState, Rejected};
@@ -24,8 +24,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Turns files into the desired state: [`fleet_units::fleet::compile`], or a small stand-in in tests.
-pub type Compile = fn(&EnvironmentName, &SourceTree) -> Compiled;
+/// Turns files into the desired state: [`by_change`], or a small stand-in in tests.
+pub type Compile = Box<dyn FnMut(&EnvironmentName, &Arc<SourceTree>) -> Compiled + Send>;
+
+/// Compiles each environment's trees, of one tree after the other only what differs.
+#[must_use]
+pub fn by_change() -> Compile {
+    let mut compilers: BTreeMap<EnvironmentName, Compiler> = BTreeMap::new();
+    Box::new(move |environment, tree| {
+        let compiler = compilers.entry(environment.clone()).or_insert_with(|| Compiler::new(environment.clone()));
+        compiler.compile(tree)
+    })
+}
 
 /// Compiled trees kept: the heads of a chain, and what a promotion tries.
 const KEPT: usize = 16;

@@ -28,7 +28,7 @@ const KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// Regular files below the folders that count.
-    pub files: SourceTree,
+    pub files: Arc<SourceTree>,
     /// Symbolic links, submodules, files over a limit, names that no node could use: all errors.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -71,7 +71,7 @@ impl TreeReader {
             Load { git, files: BTreeMap::new(), diagnostics: Vec::new(), bytes: 0, visited: 0, stopped: false };
         let old = match base {
             Some((old, snapshot)) => {
-                load.files.clone_from(&snapshot.files);
+                load.files = SourceTree::clone(&snapshot.files);
                 load.bytes = load.files.values().map(|file| file.content.len()).sum();
                 Some(find_tree(git, *old)?)
             }
@@ -87,7 +87,7 @@ impl TreeReader {
                 format!("the files of this revision have more than {} MiB", MAX_ENVIRONMENT >> 20),
             );
         }
-        Ok(Snapshot { files: load.files, diagnostics: load.diagnostics })
+        Ok(Snapshot { files: Arc::new(load.files), diagnostics: load.diagnostics })
     }
 }
 

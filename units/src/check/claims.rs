@@ -84,8 +84,8 @@ fn diagnostic(across: &Across<'_>, new: &Holder<'_>, other: &Holder<'_>, with_it
         false => what.hint.to_owned(),
     };
     let place = match claim.written() {
-        Some(word) => across.places().word(name, claim.keys, &word),
-        None => across.places().key(name, claim.keys),
+        Some(word) => across.places.word(name, claim.keys, &word),
+        None => across.places.key(name, claim.keys),
     };
     let finding = if what.is_note { Diagnostic::note } else { Diagnostic::warning };
     finding(what.code, place, message + &addresses).with_hint(hint)

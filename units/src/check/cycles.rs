@@ -124,7 +124,7 @@ impl Cycle<'_> {
 
     /// What says that `later` starts after `first`: an After= of the one or a Before= of the other, by whatever name.
     fn place(&self, later: &UnitName, first: &UnitName) -> Place {
-        let places = self.across.places();
+        let places = &self.across.places;
         let find = |unit: &UnitName, key: &str, other: &UnitName| {
             let aliases = self.across.get(other).into_iter().flat_map(|unit| &unit.spec.alias);
             std::iter::once(other).chain(aliases).find_map(|name| places.find(unit, &[key], name.as_str()))

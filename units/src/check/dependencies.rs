@@ -26,7 +26,7 @@ pub(super) fn check(across: &Across<'_>, aliases: &Aliases<'_>, found: &mut Vec<
                     format!("did you mean {near}?")
                 });
                 let message = format!("{key}=: {other} is no unit of this environment");
-                let place = across.places().word(name, &[key], other.as_str());
+                let place = across.places.word(name, &[key], other.as_str());
                 found.push(Diagnostic::warning(codes::DEPENDENCY_NOT_IN_SET, place, message).with_hint(hint));
             }
         }

@@ -8,20 +8,21 @@ mod claims;
 mod cycles;
 mod dependencies;
 mod names;
+mod outline;
 mod place;
 mod placement;
 pub(crate) mod secrets;
 mod triggers;
+
+pub(crate) use outline::outline;
+pub(crate) use place::Places;
 
 use crate::diagnostic::Diagnostic;
 use crate::fleet::FleetUnit;
 use crate::ids::UnitName;
 use crate::selector::Selector;
 use crate::spec::Instances;
-use crate::spec::load::Read;
-use place::Places;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// What the checks look at.
 pub(crate) struct Across<'a> {
@@ -29,8 +30,8 @@ pub(crate) struct Across<'a> {
     pub units: &'a BTreeMap<UnitName, FleetUnit>,
     /// The timers and sockets of the set.
     pub triggers: &'a BTreeMap<UnitName, FleetUnit>,
-    /// The documents of each unit, the unit file first.
-    pub documents: &'a BTreeMap<UnitName, Vec<Arc<Read>>>,
+    /// Where something stands.
+    pub places: Places<'a>,
     /// Names of all unit files, templates, masked units and kinds that do not run yet included.
     pub present: &'a BTreeSet<UnitName>,
 }
@@ -79,10 +80,6 @@ impl<'a> Across<'a> {
         let started = unit.spec.started().and_then(|started| self.units.get(started));
         let off = |unit: &FleetUnit| unit.spec.fleet.instances == Instances::Count(0);
         off(unit) || started.is_some_and(off)
-    }
-
-    fn places(&self) -> Places<'a> {
-        Places { documents: self.documents }
     }
 
     /// The unit of the set that `name` means.

@@ -17,7 +17,7 @@ pub(super) fn check<'a>(across: &Across<'a>, found: &mut Vec<Diagnostic>) -> Ali
                 }
             };
             let message = format!("{name}: its alias {alias} is also the name of {what}");
-            let place = across.places().word(name, &["Alias"], alias.as_str());
+            let place = across.places.word(name, &["Alias"], alias.as_str());
             found.push(Diagnostic::error(codes::DUPLICATE_ALIAS, place, message));
         }
     }

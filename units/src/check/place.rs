@@ -1,27 +1,41 @@
 //! Where in the files of a unit something stands that was found in what the unit means.
 
+use crate::bundle::SourceTree;
 use crate::diagnostic::Place;
 use crate::ids::UnitName;
+use crate::spec::layers::{Index, UnitFiles};
 use crate::spec::load::Read;
-use crate::syntax::{Assignment, Document};
+use crate::syntax::Assignment;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Looks for places; only findings need them.
-pub(super) struct Places<'a> {
-    /// The documents of each unit, the unit file first.
-    pub documents: &'a BTreeMap<UnitName, Vec<Arc<Read>>>,
+/// Looks for places; only findings need them, so files are read again for them.
+pub(crate) struct Places<'a> {
+    index: &'a Index<'a>,
+    tree: &'a SourceTree,
+    read: RefCell<BTreeMap<String, Arc<Read>>>,
 }
 
 impl<'a> Places<'a> {
-    fn of(&self, unit: &UnitName) -> impl Iterator<Item = &'a Document> + use<'a> {
-        let documents = self.documents.get(unit).map_or(&[][..], Vec::as_slice);
-        documents.iter().filter_map(|read| read.document.as_ref())
+    /// Of units whose files `index` finds in `tree`.
+    pub(crate) fn new(index: &'a Index<'a>, tree: &'a SourceTree) -> Self {
+        Places { index, tree, read: RefCell::default() }
+    }
+
+    /// The documents of the unit, the unit file first.
+    fn of(&self, unit: &UnitName) -> Vec<Arc<Read>> {
+        let files = self.index.files(unit, self.tree);
+        let mut read = self.read.borrow_mut();
+        let document = |path: &str| {
+            Arc::clone(read.entry(path.to_owned()).or_insert_with(|| Arc::new(Read::new(path, self.tree))))
+        };
+        files.iter().flat_map(UnitFiles::paths).map(document).collect()
     }
 
     /// The unit's file as a whole.
     pub(super) fn file(&self, unit: &UnitName) -> Place {
-        let file = self.of(unit).next().map_or(String::new(), |document| document.file().to_string());
+        let file = self.of(unit).first().map_or(String::new(), |read| read.file.clone());
         Place { file, line: 0, column: 0 }
     }
 
@@ -43,7 +57,8 @@ impl<'a> Places<'a> {
     /// The last assignment of one of `keys` in which `offset` finds something.
     fn last(&self, unit: &UnitName, keys: &[&str], offset: impl Fn(&Assignment) -> Option<usize>) -> Option<Place> {
         let mut place = None;
-        for document in self.of(unit) {
+        let documents = self.of(unit);
+        for document in documents.iter().filter_map(|read| read.document.as_ref()) {
             for (_, assignment) in document.assignments().filter(|(_, at)| keys.contains(&&*at.key)) {
                 if let Some(offset) = offset(assignment) {
                     let (line, column) = assignment.position(offset);

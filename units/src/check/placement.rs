@@ -25,7 +25,7 @@ fn requirement(
     key: &str,
     other: &UnitName,
 ) -> Option<Diagnostic> {
-    let place = || across.places().word(name, &[key], other.as_str());
+    let place = || across.places.word(name, &[key], other.as_str());
     match across.resolve(aliases, other) {
         Some(required) if across.is_off(required) => {
             let message = format!("{key}=: {other} is switched off here (Instances=0), so {name} cannot start");

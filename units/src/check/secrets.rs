@@ -18,9 +18,10 @@ mod unit;
 pub(crate) use unit::in_unit;
 
 use crate::bundle::SourceTree;
-use crate::diagnostic::allow::{self, Allowance};
+use crate::diagnostic::allow;
 use crate::diagnostic::{Diagnostic, Place, codes};
 use crate::ids::EnvironmentName;
+use crate::spec::load::FoundInFile;
 use shape::Hit;
 
 /// Findings of one file: what has more has said enough.
@@ -28,37 +29,34 @@ const MAX_FINDINGS: usize = 20;
 const HINT: &str = "replace the secret, it is in git's history; encrypt the new one to secrets/ENV/NAME.age and read it by \
                     LoadCredential=NAME";
 
-/// A file that is no unit file, and what was found in it.
-pub(crate) struct Committed<'a> {
-    /// Its path in the repository.
-    pub path: &'a str,
-    /// What its own comments allow.
-    pub allowances: Vec<Allowance>,
-    /// Of its comments as well.
-    pub diagnostics: Vec<Diagnostic>,
+/// The paths of `tree` that [`in_committed`] is for: what is delivered in `environment`, and all of `secrets/`: a leak
+/// there is one in every environment.
+pub(crate) fn committed<'a>(environment: &EnvironmentName, tree: &'a SourceTree) -> impl Iterator<Item = &'a str> {
+    folders(environment).into_iter().flat_map(|folder| {
+        let from = tree.range(folder.clone()..).map(|(path, _)| path.as_str());
+        from.take_while(move |path| path.starts_with(&folder))
+    })
 }
 
-/// Looks at what is delivered in `environment`, and at all of `secrets/`: a leak there is one in every environment.
-pub(crate) fn committed<'a>(environment: &EnvironmentName, tree: &'a SourceTree) -> Vec<Committed<'a>> {
-    let overlay = format!("environments/{environment}/files/");
-    let delivered = ["files/", &overlay].map(|folder| below(tree, folder, delivered));
-    delivered.into_iter().flatten().chain(below(tree, "secrets/", secret)).collect()
+/// Whether [`committed`] would give `path`.
+pub(crate) fn is_committed(environment: &EnvironmentName, path: &str) -> bool {
+    folders(environment).iter().any(|folder| path.starts_with(folder))
 }
 
-/// What `look` finds in the files below `folder`; those without anything to say are left out.
-fn below<'a>(tree: &'a SourceTree, folder: &str, look: fn(&str, &[u8]) -> Vec<Diagnostic>) -> Vec<Committed<'a>> {
-    let files = tree.range(folder.to_owned()..).take_while(|(path, _)| path.starts_with(folder));
-    let committed = files.map(|(path, file)| {
-        let mut diagnostics = look(path, &file.content);
-        let mut allowances = Vec::new();
-        if text::is_text(&file.content) {
-            let (allowed, of_comments) = allow::find(path, &file.content);
-            allowances = allowed;
-            diagnostics.extend(of_comments);
-        }
-        Committed { path, allowances, diagnostics }
-    });
-    committed.filter(|committed| !committed.diagnostics.is_empty() || !committed.allowances.is_empty()).collect()
+fn folders(environment: &EnvironmentName) -> [String; 3] {
+    ["files/".to_owned(), format!("environments/{environment}/files/"), "secrets/".to_owned()]
+}
+
+/// What is found in a file that is no unit file, and what its own comments allow.
+pub(crate) fn in_committed(path: &str, content: &[u8]) -> FoundInFile {
+    let look = if path.starts_with("secrets/") { secret } else { delivered };
+    let mut found = FoundInFile { diagnostics: look(path, content), allowances: Vec::new() };
+    if text::is_text(content) {
+        let (allowances, of_comments) = allow::find(path, content);
+        found.allowances = allowances;
+        found.diagnostics.extend(of_comments);
+    }
+    found
 }
 
 fn delivered(path: &str, content: &[u8]) -> Vec<Diagnostic> {

@@ -22,7 +22,7 @@ pub(super) fn check(across: &Across<'_>, found: &mut Vec<Diagnostic>) {
             None if is_masked(across, started) => ("it is masked here".to_owned(), "mask both"),
             Some(_) | None => continue,
         };
-        let place = across.places().word(name, &[key], started.as_str());
+        let place = across.places.word(name, &[key], started.as_str());
         let message = format!("{name} starts {started} nowhere: {why}");
         found.push(Diagnostic::warning(codes::STARTS_NOTHING, place, message).with_hint(hint));
     }

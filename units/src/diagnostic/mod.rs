@@ -95,6 +95,12 @@ impl Diagnostic {
     }
 }
 
+/// Puts findings in the order of files and lines, each once.
+pub(crate) fn sort(found: &mut Vec<Diagnostic>) {
+    found.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.cmp(b)));
+    found.dedup();
+}
+
 impl fmt::Display for Diagnostic {
     /// `units/web.service:7:1: error[unknown-directive]: …`, and the hint on a line of its own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

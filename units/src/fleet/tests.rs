@@ -1,6 +1,7 @@
 use super::*;
 use crate::bundle::SourceFile;
-use crate::spec::{HealthCheck, load};
+use crate::spec::{Context, HealthCheck, load};
+use std::collections::BTreeSet;
 
 fn tree(files: &[(&str, &str)]) -> SourceTree {
     files.iter().map(|(path, text)| ((*path).to_owned(), SourceFile::new(false, text.as_bytes()))).collect()

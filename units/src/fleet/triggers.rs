@@ -1,6 +1,6 @@
 //! Timers and sockets of the set, and the services they start.
 
-use super::FleetUnit;
+use super::FleetSpec;
 use crate::bundle::{Bundle, SourceTree};
 use crate::ids::UnitName;
 use std::collections::BTreeMap;
@@ -8,13 +8,9 @@ use std::sync::Arc;
 
 /// Tells each service of `units` what starts it: then it is not started by itself, and its bundle holds the files of
 /// what does, so that its node knows that too.
-pub(super) fn attach(
-    triggers: &BTreeMap<UnitName, FleetUnit>,
-    paths: &BTreeMap<UnitName, &str>,
-    units: &mut BTreeMap<UnitName, FleetUnit>,
-    tree: &SourceTree,
-) {
-    for (name, trigger) in triggers {
+pub(super) fn attach(paths: &BTreeMap<UnitName, &str>, fleet: &mut FleetSpec, tree: &SourceTree) {
+    let FleetSpec { units, triggers } = fleet;
+    for (name, trigger) in &*triggers {
         let Some(unit) = trigger.spec.started().and_then(|started| units.get_mut(started)) else { continue };
         Arc::make_mut(&mut unit.spec).triggered_by.insert(name.clone());
         let bundle: &mut Bundle = Arc::make_mut(&mut unit.bundle);

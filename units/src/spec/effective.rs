@@ -87,11 +87,11 @@ pub fn effective(name: &UnitName, tree: &SourceTree, context: &Context) -> Resul
     if tree[files.unit].content.is_empty() {
         return Err(NotEffective::Masked { name: name.clone(), environment, path: files.unit.to_owned() });
     }
-    let paths: Vec<&str> = std::iter::once(files.unit).chain(files.drop_ins).collect();
+    let paths: Vec<&str> = files.paths().collect();
     let mut cache = Cache::default();
-    let read: Vec<_> = paths.iter().map(|path| cache.read(path, tree)).collect();
+    let read: Vec<_> = paths.iter().map(|path| cache.read(name, path, tree)).collect();
     let documents: Vec<_> = read.iter().filter_map(|read| read.document.as_ref()).collect();
-    let mut diagnostics: Vec<Diagnostic> = read.iter().flat_map(|read| read.diagnostics.iter().cloned()).collect();
+    let mut diagnostics: Vec<Diagnostic> = cache.found().flat_map(|(_, found)| found.diagnostics).collect();
     let merged = Merged::new(name.kind(), &documents, &mut diagnostics);
     let specifiers = Specifiers { name, host: context.host.as_ref() };
     let mut lines = Vec::new();

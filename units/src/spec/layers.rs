@@ -48,6 +48,13 @@ pub(crate) struct UnitFiles<'a> {
     pub drop_ins: Vec<&'a str>,
 }
 
+impl<'a> UnitFiles<'a> {
+    /// The unit file, then the drop-ins.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &'a str> + use<'a, '_> {
+        std::iter::once(self.unit).chain(self.drop_ins.iter().copied())
+    }
+}
+
 impl<'a> Index<'a> {
     /// Sorts the paths of `tree` by what they are for `environment`.
     pub(crate) fn new(environment: &EnvironmentName, tree: &'a SourceTree) -> Self {

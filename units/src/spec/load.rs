@@ -9,7 +9,7 @@ use super::{KindSpec, RolloutFailure, UnitSpec, value};
 use crate::bundle::{Bundle, SourceTree};
 use crate::check::secrets;
 use crate::diagnostic::allow::{self, Allowance, Allowed};
-use crate::diagnostic::{Diagnostic, Place, codes};
+use crate::diagnostic::{Diagnostic, Place, codes, sort};
 use crate::ids::{EnvironmentName, UnitKind, UnitName};
 use crate::syntax::{Document, Specifiers};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,18 +57,18 @@ pub fn load(name: &UnitName, bundle: &Bundle, context: &Context) -> Loaded {
         ));
     }
     let mut cache = Cache::default();
-    let paths = std::iter::once(files.unit).chain(files.drop_ins.iter().copied());
-    let documents: Vec<Arc<Read>> = paths.map(|path| cache.read(path, &bundle.files)).collect();
+    let documents: Vec<Arc<Read>> = files.paths().map(|path| cache.read(name, path, &bundle.files)).collect();
     let mut interpreted = interpret(name, &documents, context, &bundle.files);
     if name.kind() == UnitKind::Service {
         interpreted.spec.triggered_by = triggers(name, &bundle.files);
     }
-    let mut diagnostics: Vec<Diagnostic> =
-        documents.iter().flat_map(|read| read.diagnostics.iter().cloned()).chain(interpreted.diagnostics).collect();
-    diagnostics.sort_by(|a, b| a.place.cmp(&b.place));
-    diagnostics.dedup();
+    let of_files: BTreeMap<String, FoundInFile> = cache.found().collect();
+    let in_files = of_files.values().flat_map(|found| found.diagnostics.iter().cloned());
+    let mut diagnostics: Vec<Diagnostic> = in_files.chain(interpreted.diagnostics).collect();
+    sort(&mut diagnostics);
     // A comment may be there for what only a look at all units finds: none is unused here.
-    let allowed = allow::settle(&mut diagnostics, cache.allowances()).allowed;
+    let allowances = of_files.iter().map(|(path, found)| (path.as_str(), &*found.allowances));
+    let allowed = allow::settle(&mut diagnostics, allowances).allowed;
     let clean = !diagnostics.iter().any(Diagnostic::is_error);
     Loaded { spec: clean.then_some(interpreted.spec), diagnostics, allowed }
 }
@@ -85,45 +85,80 @@ fn triggers(service: &UnitName, files: &SourceTree) -> BTreeSet<UnitName> {
     names.filter(|name| matches!(name.kind(), UnitKind::Timer | UnitKind::Socket)).map(instance).collect()
 }
 
-/// A file as read once: its document, and what was wrong with its grammar.
+/// A file as read.
 #[derive(Debug)]
 pub(crate) struct Read {
     /// Its path in the repository.
     pub file: String,
+    /// `None` when it is no text.
     pub document: Option<Document>,
+}
+
+impl Read {
+    /// Reads `path`, which must be in `files`, for what it says.
+    pub(crate) fn new(path: &str, files: &SourceTree) -> Self {
+        Read { file: path.to_owned(), document: Document::parse(path, &files[path].content).document }
+    }
+}
+
+/// What is to be told of the text of one file alone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FoundInFile {
     /// Of its grammar, of its comments that allow findings, and of secrets in clear.
     pub diagnostics: Vec<Diagnostic>,
     pub allowances: Vec<Allowance>,
 }
 
-/// Files already read, by path.
+impl FoundInFile {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty() && self.allowances.is_empty()
+    }
+}
+
+/// Reads files. Those that several units may have are read once.
 #[derive(Debug, Default)]
 pub(crate) struct Cache<'a> {
-    read: std::collections::HashMap<&'a str, Arc<Read>>,
+    shared: std::collections::HashMap<&'a str, Arc<Read>>,
+    found: BTreeMap<&'a str, FoundInFile>,
 }
 
 impl<'a> Cache<'a> {
-    /// The document of `path`, which must be in `files`; read at most once.
-    pub(crate) fn read(&mut self, path: &'a str, files: &SourceTree) -> Arc<Read> {
-        let entry = self.read.entry(path).or_insert_with(|| {
-            let parsed = Document::parse(path, &files[path].content);
-            let (allowances, mut diagnostics) = allow::find(path, &files[path].content);
-            diagnostics.splice(..0, parsed.diagnostics);
-            diagnostics.extend(parsed.document.iter().flat_map(secrets::in_unit));
-            Arc::new(Read { file: path.to_owned(), document: parsed.document, diagnostics, allowances })
-        });
-        Arc::clone(entry)
+    /// The document of `path`, which must be in `files`, for the unit `name`.
+    pub(crate) fn read(&mut self, name: &UnitName, path: &'a str, files: &SourceTree) -> Arc<Read> {
+        if is_own(name, path) {
+            return self.parse(path, files);
+        }
+        if let Some(read) = self.shared.get(path) {
+            return Arc::clone(read);
+        }
+        let read = self.parse(path, files);
+        self.shared.insert(path, Arc::clone(&read));
+        read
     }
 
-    /// What the comments of the files read allow, by path.
-    pub(crate) fn allowances(&self) -> impl Iterator<Item = (&str, &[Allowance])> {
-        self.read.iter().map(|(path, read)| (*path, &*read.allowances))
+    fn parse(&mut self, path: &'a str, files: &SourceTree) -> Arc<Read> {
+        let parsed = Document::parse(path, &files[path].content);
+        let (allowances, mut diagnostics) = allow::find(path, &files[path].content);
+        diagnostics.splice(..0, parsed.diagnostics);
+        diagnostics.extend(parsed.document.iter().flat_map(secrets::in_unit));
+        let found = FoundInFile { diagnostics, allowances };
+        if !found.is_empty() {
+            self.found.insert(path, found);
+        }
+        Arc::new(Read { file: path.to_owned(), document: parsed.document })
     }
 
-    /// Everything wrong with the grammar of the files read.
-    pub(crate) fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.read.values().flat_map(|read| &read.diagnostics)
+    /// What was found in the files read, of those that have any, by path.
+    pub(crate) fn found(self) -> impl Iterator<Item = (String, FoundInFile)> {
+        self.found.into_iter().map(|(path, found)| (path.to_owned(), found))
     }
+}
+
+/// Whether no unit but `name` has the file `path`: its unit file, or a drop-in in its own folder.
+fn is_own(name: &UnitName, path: &str) -> bool {
+    let mut parts = path.rsplit('/');
+    let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    !name.is_template() && (file == name.as_str() || folder.strip_suffix(".d") == Some(name.as_str()))
 }
 
 /// What the documents of one unit mean.

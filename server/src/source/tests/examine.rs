@@ -172,6 +172,6 @@ fn a_branch_of_another_name_can_be_followed() {
     assert!(Chain::new(vec![one("a", "..")]).is_err());
     assert!(Chain::new(Vec::new()).is_err());
     let chain = Chain::new(vec![one("develop", "main"), one("production", "master")]).unwrap();
-    let source = Source::open(&folder.path().join("r.git"), chain, super::world::compile).unwrap();
+    let source = Source::open(&folder.path().join("r.git"), chain, Box::new(super::world::compile)).unwrap();
     assert_eq!(std::fs::read_to_string(source.git().path().join("HEAD")).unwrap().trim(), "ref: refs/heads/main");
 }

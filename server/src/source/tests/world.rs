@@ -36,7 +36,7 @@ impl World {
     pub(crate) fn empty() -> World {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("config.git");
-        let source = Source::open(&path, Chain::default(), compile).unwrap();
+        let source = Source::open(&path, Chain::default(), Box::new(compile)).unwrap();
         World { source, path, clock: Cell::new(1_700_000_000), _folder: folder }
     }
 
@@ -178,14 +178,14 @@ impl World {
 
     /// Opens the repository again, as after a restart.
     pub(crate) fn reopen(&mut self) {
-        self.source = Source::open(&self.path, Chain::default(), compile).unwrap();
+        self.source = Source::open(&self.path, Chain::default(), Box::new(compile)).unwrap();
     }
 }
 
 /// Each `units/NAME` is a unit, unless it says BROKEN, which is an error in line 1.
-pub(crate) fn compile(environment: &EnvironmentName, tree: &SourceTree) -> Compiled {
+pub(crate) fn compile(environment: &EnvironmentName, tree: &Arc<SourceTree>) -> Compiled {
     let mut compiled = Compiled::default();
-    for (path, file) in tree {
+    for (path, file) in tree.iter() {
         let own = format!("environments/{environment}/units/");
         let Some(name) = path.strip_prefix("units/").or_else(|| path.strip_prefix(&own)) else { continue };
         let Ok(name) = name.parse::<UnitName>() else { continue };
