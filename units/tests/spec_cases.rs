@@ -213,12 +213,15 @@ fn show_socket(out: &mut String, spec: &SocketSpec) {
     );
     show_fields!(out, spec, SocketSpec::default(); accept, file_descriptor_name, symlinks, user, group, socket_mode,
         directory_mode, remove_on_stop, flush_pending, writable, max_connections, max_connections_per_source,
-        trigger_limit, poll_limit, timeout, kill, exec.user, exec.group, exec.working_directory, exec.environment,
+        trigger_limit, poll_limit, defer_trigger, defer_trigger_max, timeout, pass_descriptors, attributes, kill, exec.user, exec.group, exec.working_directory, exec.environment,
         options.backlog, options.bind_ipv6_only, options.bind_to_device, options.keep_alive, options.keep_alive_time,
         options.keep_alive_interval, options.keep_alive_probes, options.defer_accept, options.no_delay,
         options.reuse_port, options.free_bind, options.transparent, options.broadcast, options.pass_credentials,
         options.pass_security, options.pass_packet_info, options.priority, options.ip_ttl, options.mark,
-        options.receive_buffer, options.send_buffer, options.pipe_size);
+        options.receive_buffer, options.send_buffer, options.pipe_size, options.pass_pidfd,
+        options.accept_descriptors, options.selinux_context_from_net, options.protocol, options.timestamping,
+        options.smack_label, options.smack_label_in, options.smack_label_out, options.ip_tos, options.tcp_congestion,
+        options.message_queue_max_messages, options.message_queue_message_size);
 }
 
 fn outcome(case: &Case) -> String {

@@ -1,5 +1,10 @@
 //! `[Socket]` (systemd.socket(5)).
 
+mod options;
+
+pub use options::{BindIpv6Only, SocketOptions, SocketProtocol, Timestamping};
+
+use super::keyword::keywords;
 use super::resources::ResourceSpec;
 use super::{ExecCommand, ExecSpec, KillSpec, Listen};
 use crate::ids::UnitName;
@@ -41,6 +46,10 @@ pub struct SocketSpec {
     pub trigger_limit: RateLimit,
     /// `PollLimitIntervalSec=` and `PollLimitBurst=`: so many wake-ups within so long, or it pauses.
     pub poll_limit: RateLimit,
+    /// `DeferTrigger=`: a start that would stop other units waits.
+    pub defer_trigger: DeferTrigger,
+    /// `DeferTriggerMaxSec=`: how long it waits; `None` is infinity.
+    pub defer_trigger_max: Option<Duration>,
     /// `TimeoutSec=` of its commands; `None` is infinity. Default 90 s.
     pub timeout: Option<Duration>,
     /// Options of the sockets themselves.
@@ -53,12 +62,36 @@ pub struct SocketSpec {
     pub exec_stop_pre: Vec<ExecCommand>,
     /// `ExecStopPost=`
     pub exec_stop_post: Vec<ExecCommand>,
+    /// `PassFileDescriptorsToExec=`: its own commands get the descriptors too.
+    pub pass_descriptors: bool,
+    /// `XAttrEntryPoint=`, `XAttrListen=`, `XAttrAccept=`; few sockets set any.
+    pub attributes: Option<Box<SocketAttributes>>,
     /// How these commands are ended.
     pub kill: KillSpec,
     /// The environment they run in.
     pub exec: ExecSpec,
     /// systemd.resource-control(5); few sockets set any of it.
     pub resources: Option<Box<ResourceSpec>>,
+}
+
+/// Extended attributes (xattr(7)), name and value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SocketAttributes {
+    /// `XAttrEntryPoint=`: of the node in the file system.
+    pub entry_point: Vec<(String, String)>,
+    /// `XAttrListen=`: of the listening socket.
+    pub listen: Vec<(String, String)>,
+    /// `XAttrAccept=`: of accepted connections.
+    pub accept: Vec<(String, String)>,
+}
+
+keywords! {
+    /// `DeferTrigger=`
+    DeferTrigger {
+        No = "no",
+        Yes = "yes",
+        Patient = "patient",
+    }
 }
 
 /// So many within so long.
@@ -68,73 +101,6 @@ pub struct RateLimit {
     pub interval: Duration,
     /// How many; zero switches it off.
     pub burst: u32,
-}
-
-/// Options of sockets (socket(7), tcp(7), ip(7)); `None` leaves the kernel's default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SocketOptions {
-    /// `Backlog=`; default 4,294,967,295, which the kernel cuts to its own limit.
-    pub backlog: Option<u32>,
-    /// `BindIPv6Only=`
-    pub bind_ipv6_only: BindIpv6Only,
-    /// `BindToDevice=`: a network interface; empty is none.
-    pub bind_to_device: String,
-    /// `KeepAlive=`
-    pub keep_alive: bool,
-    /// `KeepAliveTimeSec=`
-    pub keep_alive_time: Option<Duration>,
-    /// `KeepAliveIntervalSec=`
-    pub keep_alive_interval: Option<Duration>,
-    /// `KeepAliveProbes=`
-    pub keep_alive_probes: Option<u32>,
-    /// `DeferAcceptSec=`
-    pub defer_accept: Option<Duration>,
-    /// `NoDelay=`
-    pub no_delay: bool,
-    /// `ReusePort=`
-    pub reuse_port: bool,
-    /// `FreeBind=`
-    pub free_bind: bool,
-    /// `Transparent=`
-    pub transparent: bool,
-    /// `Broadcast=`
-    pub broadcast: bool,
-    /// `PassCredentials=`
-    pub pass_credentials: bool,
-    /// `PassSecurity=`
-    pub pass_security: bool,
-    /// `PassPacketInfo=`
-    pub pass_packet_info: bool,
-    /// `Priority=`
-    pub priority: Option<i32>,
-    /// `IPTTL=`
-    pub ip_ttl: Option<i32>,
-    /// `Mark=`
-    pub mark: Option<i32>,
-    /// `ReceiveBuffer=` in bytes.
-    pub receive_buffer: Option<u64>,
-    /// `SendBuffer=` in bytes.
-    pub send_buffer: Option<u64>,
-    /// `TCPCongestion=`: the name of an algorithm, empty for the kernel's.
-    pub tcp_congestion: String,
-    /// `MessageQueueMaxMessages=`
-    pub message_queue_max_messages: Option<i64>,
-    /// `MessageQueueMessageSize=` in bytes.
-    pub message_queue_message_size: Option<i64>,
-    /// `PipeSize=` in bytes.
-    pub pipe_size: Option<u64>,
-}
-
-/// `BindIPv6Only=`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BindIpv6Only {
-    /// As `/proc/sys/net/ipv6/bindv6only` says.
-    #[default]
-    Default,
-    /// IPv4 too.
-    Both,
-    /// IPv6 alone.
-    Ipv6Only,
 }
 
 impl Default for SocketSpec {
@@ -158,12 +124,16 @@ impl Default for SocketSpec {
             max_connections_per_source: 0,
             trigger_limit: two_seconds(20),
             poll_limit: two_seconds(15),
+            defer_trigger: DeferTrigger::No,
+            defer_trigger_max: None,
             timeout: Some(Duration::from_secs(90)),
             options: SocketOptions::default(),
             exec_start_pre: Vec::new(),
             exec_start_post: Vec::new(),
             exec_stop_pre: Vec::new(),
             exec_stop_post: Vec::new(),
+            pass_descriptors: false,
+            attributes: None,
             kill: KillSpec::default(),
             exec: ExecSpec::default(),
             resources: None,

@@ -3,6 +3,7 @@
 
 use super::Change::Restart;
 use super::{Directive, Kind, later};
+use crate::spec::socket::SocketProtocol;
 
 const S: &str = "Socket";
 const NUMBER: Kind = Kind::Integer(0, 4_294_967_295);
@@ -21,7 +22,7 @@ pub(super) const ROWS: &[Directive] = &[
     later(S, "ListenNetlink", Kind::Listen, "", Restart, "Netlink families, with a group."),
     later(S, "ListenMessageQueue", Kind::Listen, "", Restart, "Names of POSIX message queues."),
     later(S, "ListenUSBFunction", Kind::Listen, "", Restart, "Paths of USB FunctionFS mounts."),
-    later(S, "SocketProtocol", Kind::Choice(&["udplite", "sctp", "mptcp"]), "", Restart, "The protocol of IP sockets."),
+    later(S, "SocketProtocol", Kind::Choice(SocketProtocol::WORDS), "", Restart, "The protocol of IP sockets."),
     later(
         S,
         "BindIPv6Only",

@@ -17,6 +17,7 @@ pub(super) mod resources;
 pub(super) mod service;
 pub(super) mod socket;
 pub(super) mod socket_checks;
+mod socket_options;
 pub(super) mod timer;
 pub(super) mod unit;
 

@@ -1,13 +1,13 @@
 //! `[Socket]`: what it listens on, what it starts, the options of its sockets.
 
+use super::{socket_options, within};
 use crate::ids::UnitKind;
 use crate::spec::command::commands;
 use crate::spec::layers::suffix_of;
-use crate::spec::listen::{is_interface_name, netlink, socket_address};
+use crate::spec::listen::{netlink, socket_address};
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
-use crate::spec::socket::BindIpv6Only;
-use crate::spec::value::number;
+use crate::spec::socket::SocketAttributes;
 use crate::spec::{Listen, SocketAddress, SocketSpec, value};
 use crate::syntax::words::Escapes;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, draft: &mut Draft) -> 
         || node_row(reader, row, &mut draft.spec)
         || activation_row(reader, row, draft)
         || switch_row(reader, row, &mut draft.spec)
-        || option_row(reader, row, &mut draft.spec)
+        || socket_options::row(reader, row, &mut draft.spec.options)
         || super::kill::row(reader, row, &mut draft.spec.kill, &mut draft.restart_signal)
 }
 
@@ -161,90 +161,36 @@ fn descriptor_name(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<String>
     reader.checked(at, checked.ok_or_else(|| format!("{text:?} is no name of a descriptor (no colon, ASCII alone)")))
 }
 
+/// Switches of the unit itself, and what its commands and nodes get.
 fn switch_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut SocketSpec) -> bool {
     let Some(last) = row.values.last() else { return true };
-    let options = &mut spec.options;
+    match row.directive.key {
+        "Accept" => spec.accept = reader.yes(last),
+        "RemoveOnStop" => spec.remove_on_stop = reader.yes(last),
+        "FlushPending" => spec.flush_pending = reader.yes(last),
+        "Writable" => spec.writable = reader.yes(last),
+        "PassFileDescriptorsToExec" => spec.pass_descriptors = reader.yes(last),
+        "DeferTrigger" => spec.defer_trigger = reader.keyword(last),
+        "DeferTriggerMaxSec" => spec.defer_trigger_max = reader.span(last).flatten().filter(|span| !span.is_zero()),
+        _ => return within(&mut spec.attributes, |part| attribute_row(reader, row, part)),
+    }
+    true
+}
+
+fn attribute_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut SocketAttributes) -> bool {
     let target = match row.directive.key {
-        "Accept" => &mut spec.accept,
-        "RemoveOnStop" => &mut spec.remove_on_stop,
-        "FlushPending" => &mut spec.flush_pending,
-        "Writable" => &mut spec.writable,
-        "KeepAlive" => &mut options.keep_alive,
-        "NoDelay" => &mut options.no_delay,
-        "ReusePort" => &mut options.reuse_port,
-        "FreeBind" => &mut options.free_bind,
-        "Transparent" => &mut options.transparent,
-        "Broadcast" => &mut options.broadcast,
-        "PassCredentials" => &mut options.pass_credentials,
-        "PassSecurity" => &mut options.pass_security,
-        "PassPacketInfo" => &mut options.pass_packet_info,
+        "XAttrEntryPoint" => &mut spec.entry_point,
+        "XAttrListen" => &mut spec.listen,
+        "XAttrAccept" => &mut spec.accept,
         _ => return false,
     };
-    *target = reader.boolean(last).unwrap_or_default();
+    *target = reader.parsed(row.values, Escapes::C, attribute);
     true
 }
 
-fn option_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut SocketSpec) -> bool {
-    let Some(last) = row.values.last() else { return true };
-    let (options, kind) = (&mut spec.options, row.directive.kind);
-    let bytes = |reader: &mut Reader<'_>| reader.checked(last, value::bytes(last.value()));
-    match row.directive.key {
-        "Backlog" => options.backlog = reader.integer(last, kind),
-        "BindIPv6Only" => options.bind_ipv6_only = bind_ipv6_only(reader, row, last),
-        "BindToDevice" => options.bind_to_device = device(reader, last),
-        "KeepAliveTimeSec" => options.keep_alive_time = reader.span(last).flatten(),
-        "KeepAliveIntervalSec" => options.keep_alive_interval = reader.span(last).flatten(),
-        "KeepAliveProbes" => options.keep_alive_probes = reader.integer(last, kind),
-        "DeferAcceptSec" => options.defer_accept = reader.span(last).flatten(),
-        "Priority" => options.priority = reader.integer(last, kind),
-        "IPTTL" => options.ip_ttl = reader.integer(last, kind),
-        "Mark" => options.mark = reader.integer(last, kind),
-        "ReceiveBuffer" => options.receive_buffer = bytes(reader),
-        "SendBuffer" => options.send_buffer = bytes(reader),
-        "PipeSize" => options.pipe_size = bytes(reader),
-        // No specifiers are filled in here.
-        "TCPCongestion" => last.value().clone_into(&mut options.tcp_congestion),
-        "MessageQueueMaxMessages" => options.message_queue_max_messages = reader.integer(last, kind),
-        "MessageQueueMessageSize" => options.message_queue_message_size = reader.integer(last, kind),
-        "IPTOS" => type_of_service(reader, last),
-        _ => return false,
-    }
-    true
-}
-
-/// A word, or a boolean: yes is `ipv6-only`, no is `both`.
-fn bind_ipv6_only(reader: &mut Reader<'_>, row: &Row<'_>, at: &Assigned<'_>) -> BindIpv6Only {
-    match (at.value(), value::boolean(at.value())) {
-        ("default", _) => BindIpv6Only::Default,
-        ("both", _) | (_, Ok(false)) => BindIpv6Only::Both,
-        ("ipv6-only", _) | (_, Ok(true)) => BindIpv6Only::Ipv6Only,
-        (_, Err(_)) => {
-            reader.check(row);
-            BindIpv6Only::Default
-        }
-    }
-}
-
-fn device(reader: &mut Reader<'_>, at: &Assigned<'_>) -> String {
-    let name = at.value();
-    match name {
-        "*" => String::new(),
-        _ if is_interface_name(name) => name.to_owned(),
-        _ => {
-            let wrong: Result<String, _> = Err(format!("{name:?} is no name of a network interface"));
-            reader.checked(at, wrong).unwrap_or_default()
-        }
-    }
-}
-
-fn type_of_service(reader: &mut Reader<'_>, at: &Assigned<'_>) {
-    let known = ["low-delay", "throughput", "reliability", "low-cost"].contains(&at.value());
-    let number = number::unsigned(at.value()).is_some_and(|number| u8::try_from(number).is_ok());
-    if !known && !number {
-        let wrong: Result<(), _> = Err(format!(
-            "{:?} is none of low-delay, throughput, reliability, low-cost, and no number from 0 to 255",
-            at.value()
-        ));
-        reader.checked(at, wrong);
-    }
+/// `NAME=value`; names are those of xattr(7).
+fn attribute(word: &str) -> Result<(String, String), String> {
+    let halves = word.split_once('=').filter(|(name, _)| !name.is_empty() && name.len() <= 255);
+    let halves = halves.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    halves.ok_or_else(|| format!("{word:?} is no attribute such as user.origin=web"))
 }
