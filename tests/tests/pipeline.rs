@@ -94,3 +94,28 @@ fn a_broken_unit_is_named_by_place_and_the_last_good_revision_keeps_running() {
     assert!(seen["rejected"].is_null());
     assert_eq!(unit(&seen, "web.service")["main_pid"], pid, "what did not change was not touched");
 }
+
+#[test]
+fn a_plan_names_the_line_of_a_requirement_that_keeps_a_unit_from_starting() {
+    let fleet = TestFleet::up();
+    let repository = fleet.repository();
+    let lonely = "[Unit]\nRequires=network.target\nRequires=absent.service\n[Service]\nExecStart=/bin/sleep infinity\n";
+    repository.write("units/lonely.service", &format!("{lonely}[X-Fleet]\nStart=manual\n"));
+    repository
+        .write("units/puller.service", "[Unit]\nWants=lonely.service\n[Service]\nExecStart=/bin/sleep infinity\n");
+    repository.write("environments/test/lonely.service.d/10.conf", "[Unit]\nRequires=custom.target\n");
+    let commit = repository.commit_and_push("Require what is not there");
+    fleet.wait_for("develop", "develop took it", |seen| seen["desired_revision"] == commit);
+
+    let ran = fleet.fleet(&["plan", "develop", "test", "-o", "json"]).code(1);
+    let plan: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a plan");
+    let found = plan["diagnostics"].as_array().expect("diagnostics");
+    let missing = found.iter().filter(|found| found["code"] == "requirement-missing");
+    let mut places: Vec<_> = missing.map(|found| (found["file"].as_str(), found["line"].as_u64())).collect();
+    places.sort();
+    places.dedup();
+    let drop_in = "environments/test/lonely.service.d/10.conf";
+    assert_eq!(places, [(Some(drop_in), Some(2)), (Some("units/lonely.service"), Some(3))], "{found:?}");
+    let shown = fleet.fleet(&["plan", "develop", "test"]).code(1).stdout;
+    assert!(shown.contains("units/lonely.service:3:10: error[requirement-missing]"), "{shown}");
+}

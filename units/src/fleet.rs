@@ -11,6 +11,7 @@ mod build;
 mod changes;
 mod compiler;
 mod findings;
+mod place;
 mod survey;
 mod triggers;
 

@@ -1,9 +1,9 @@
 //! What running another desired state would change, node by node, and the id that stands for it.
 
 use super::environment::{Environment, Nodes};
-use fleet_units::diagnostic::{Diagnostic, Place, codes};
-use fleet_units::fleet::{FleetSpec, FleetUnit};
-use fleet_units::ids::{NodeName, Sha256Digest, UnitName};
+use fleet_units::diagnostic::{Diagnostic, codes};
+use fleet_units::fleet::FleetSpec;
+use fleet_units::ids::{EnvironmentName, NodeName, Sha256Digest};
 use fleet_units::plan::{self, Action, Desired, DesiredUnit, Missing, Observed, ObservedUnit, Plan};
 use fleet_units::status::ActiveState;
 
@@ -50,30 +50,26 @@ pub(super) fn preview(environment: &Environment, fleet: &FleetSpec, nodes: &Node
         let observed = observed(environment, &name, nodes);
         let desired = Desired { units: desired.collect() };
         let plan = plan::plan(&desired, &observed);
-        let missing = plan::missing(&desired, plan.starting());
-        planned.diagnostics.extend(missing.iter().map(|missing| requirement_missing(&name, missing, fleet)));
+        let missing = plan::missing(&desired, &observed, plan.starting());
+        let finding = |missing| requirement_missing(&environment.name, &name, missing, fleet);
+        planned.diagnostics.extend(missing.iter().map(finding));
         planned.nodes.push((name, plan));
     }
     planned
 }
 
-fn requirement_missing(node: &NodeName, missing: &Missing, fleet: &FleetSpec) -> Diagnostic {
+fn requirement_missing(
+    environment: &EnvironmentName,
+    node: &NodeName,
+    missing: &Missing,
+    fleet: &FleetSpec,
+) -> Diagnostic {
     let Missing { unit, key, required } = missing;
-    let file = fleet.units.get(unit).and_then(|found| unit_file(unit, found)).unwrap_or_default();
+    let place = fleet.units.get(unit).map(|found| found.place(environment, key, required.as_str()));
     let message = format!("{unit} would start on {node} and cannot: its {key}= names {required}, which is not there");
     let hint =
         "add it, or make the Nodes= of both agree; what the host runs by itself is not known: use Wants= for that";
-    Diagnostic::error(codes::REQUIREMENT_MISSING, Place { file, line: 0, column: 0 }, message).with_hint(hint)
-}
-
-/// The path of the file that the unit, or the template it is an instance of, is named by.
-fn unit_file(unit: &UnitName, found: &FleetUnit) -> Option<String> {
-    let template = unit.template();
-    let is_named = |path: &&String| {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        name == unit.as_str() || template.as_ref().is_some_and(|template| name == template.as_str())
-    };
-    found.bundle.files.keys().find(is_named).cloned()
+    Diagnostic::error(codes::REQUIREMENT_MISSING, place.unwrap_or_default(), message).with_hint(hint)
 }
 
 fn observed(environment: &Environment, node: &NodeName, nodes: &Nodes) -> Observed {

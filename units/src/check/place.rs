@@ -45,7 +45,7 @@ impl<'a> Places<'a> {
     }
 
     /// As [`Self::find`], else the last assignment of one of `keys`, else the file as a whole.
-    pub(super) fn word(&self, unit: &UnitName, keys: &[&str], word: &str) -> Place {
+    pub(crate) fn word(&self, unit: &UnitName, keys: &[&str], word: &str) -> Place {
         self.find(unit, keys, word).unwrap_or_else(|| self.key(unit, keys))
     }
 

@@ -3,6 +3,7 @@
 use crate::ids::{UnitKind, UnitName};
 use crate::spec::UnitSpec;
 use crate::spec::details::UnitDetails;
+use crate::spec::special::is_well_known_target;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Names = BTreeSet<UnitName>;
@@ -170,11 +171,11 @@ impl Graph {
         self.units.contains(unit)
     }
 
-    /// Whether a unit that is not in the set counts as active all the same: targets such as `network.target` and
-    /// `multi-user.target`, which the host reached before the node ran.
+    /// Whether a unit that is not in the set counts as active all the same: the targets of systemd.special(7), such as
+    /// `network.target`, which the host reached before the node ran. Nobody knows of any other target.
     #[must_use]
     pub fn is_implicit(&self, unit: &UnitName) -> bool {
-        !self.units.contains(unit) && unit.kind() == UnitKind::Target
+        !self.units.contains(unit) && is_well_known_target(unit)
     }
 
     /// Units that start before `unit`.

@@ -22,7 +22,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         Step { unit: unit.clone(), action, reason }
     });
     let mut plan = Plan { steps: steps.collect() };
-    let missing = missing(desired, plan.starting());
+    let missing = missing(desired, observed, plan.starting());
     plan.explain(&missing);
     plan
 }

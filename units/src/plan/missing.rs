@@ -1,8 +1,9 @@
 //! Requirements that keep a unit of a plan from starting: nothing on the node is known to fulfil them.
 
-use super::{Action, Desired, Plan};
+use super::{Action, Desired, Observed, Plan};
 use crate::ids::UnitName;
 use crate::jobs::Graph;
+use crate::status::ActiveState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A unit that would start, and what it requires in vain.
@@ -16,26 +17,45 @@ pub struct Missing {
     pub required: UnitName,
 }
 
-/// What `starting` units of `desired` require that is neither in `desired`, by name or alias, nor a target of the host.
-/// These are the starts that the node's jobs refuse as `dependency-missing`. Units that the host runs by other means
-/// would fulfil a requirement as well; nothing tells a node of them, so they count as missing.
+/// What the units that start require and that is neither in `desired`, by name or alias, nor a target that always exists.
+/// Those start that are `starting`, and those that these pull in and that do not run yet. These are the starts that the
+/// node's jobs refuse as `dependency-missing`. Units that the host runs by other means would fulfil a requirement as
+/// well; nothing tells a node of them, so they count as missing.
 #[must_use]
-pub fn missing<'a>(desired: &Desired, starting: impl IntoIterator<Item = &'a UnitName>) -> BTreeSet<Missing> {
-    let starting: Vec<_> = starting.into_iter().filter_map(|unit| desired.units.get(unit)).collect();
+pub fn missing<'a>(
+    desired: &'a Desired,
+    observed: &Observed,
+    starting: impl IntoIterator<Item = &'a UnitName>,
+) -> BTreeSet<Missing> {
+    let mut open: Vec<&UnitName> = starting.into_iter().filter(|unit| desired.units.contains_key(*unit)).collect();
     let mut found = BTreeSet::new();
-    if starting.is_empty() {
+    if open.is_empty() {
         return found;
     }
     let graph = Graph::new(desired.units.values().map(|unit| &*unit.spec));
-    for spec in starting.into_iter().map(|unit| &unit.spec) {
+    let mut seen: BTreeSet<&UnitName> = open.iter().copied().collect();
+    while let Some(spec) = open.pop().and_then(|unit| desired.units.get(unit)).map(|unit| &unit.spec) {
         for (key, names) in [("Requires", &spec.requires), ("BindsTo", &spec.binds_to), ("Requisite", &spec.requisite)]
         {
             let lacking = names.iter().filter(|name| !graph.contains(graph.resolve(name)) && !graph.is_implicit(name));
             let missing = |required: &UnitName| Missing { unit: spec.name.clone(), key, required: required.clone() };
             found.extend(lacking.map(missing));
         }
+        for name in graph.requirements(&spec.name).chain(graph.wants(&spec.name)) {
+            let pulled_in = desired.units.get_key_value(graph.resolve(name)).map(|(name, _)| name);
+            let pulled_in = pulled_in.filter(|name| !is_up(observed, name) && !seen.contains(name));
+            seen.extend(pulled_in);
+            open.extend(pulled_in);
+        }
     }
     found
+}
+
+fn is_up(observed: &Observed, unit: &UnitName) -> bool {
+    observed.units.get(unit).is_some_and(|unit| match unit.active {
+        ActiveState::Active | ActiveState::Reloading | ActiveState::Activating => true,
+        ActiveState::Inactive | ActiveState::Deactivating | ActiveState::Failed => false,
+    })
 }
 
 impl Plan {

@@ -80,6 +80,8 @@ fn a_start_that_lacks_what_it_requires_says_so() {
     assert_eq!(lacking.code, "dependency-missing");
     assert!(lacking.text.contains("requires db.service") && lacking.text.contains("not known"), "{}", lacking.text);
     assert_eq!(reason(plan_of(vec![requires("network-online.target")])).code, "new");
+    // Of the targets outside the set only those of systemd.special(7) are always there.
+    assert_eq!(reason(plan_of(vec![requires("stack.target")])).code, "dependency-missing");
     assert_eq!(reason(plan_of(vec![requires("db.service"), unit("db.service", |_| {})])).code, "new");
     let named = unit("postgres.service", |spec| spec.alias.extend(["db.service".parse().unwrap()]));
     assert_eq!(reason(plan_of(vec![requires("db.service"), named])).code, "new");
@@ -97,8 +99,29 @@ fn what_does_not_start_lacks_nothing() {
     assert_eq!(first(&all, &Observed::default()).1, "manual");
     let running = Observed { units: [observed(lonely(Start::Auto), 1, ActiveState::Active)].into() };
     assert_eq!(first(&desired([(lonely(Start::Auto), 1)]), &running), (Action::Keep, "unchanged".into()));
-    let found = super::missing(&all, all.units.keys());
+    let found = super::missing(&all, &Observed::default(), all.units.keys());
     assert_eq!(found.iter().map(|missing| missing.key).collect::<Vec<_>>(), ["BindsTo"]);
+}
+
+#[test]
+fn a_unit_that_another_pulls_in_lacks_what_it_requires_too() {
+    let helper = || {
+        unit("helper.service", |spec| {
+            spec.requires.insert("db.service".parse().unwrap());
+            spec.fleet.start = Start::Manual;
+        })
+    };
+    let wants = |spec: &mut UnitSpec| spec.wants.extend(["helper.service".parse().unwrap()]);
+    let all = desired([(helper(), 1), (web(wants), 1)]);
+    let lacking = |observed: &Observed| {
+        let plan = plan(&all, observed);
+        let found = super::missing(&all, observed, plan.starting());
+        found.into_iter().map(|missing| missing.unit.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(lacking(&Observed::default()), ["helper.service"]);
+    // One that runs is not started.
+    let running = Observed { units: [observed(helper(), 1, ActiveState::Active)].into() };
+    assert_eq!(lacking(&running), [""; 0]);
 }
 
 #[test]

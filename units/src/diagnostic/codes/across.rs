@@ -10,8 +10,9 @@ codes! {
     );
     REQUIREMENT_MISSING = error(
         "requirement-missing",
-        "Only in `fleet plan`: a unit would start on a node and requires one that the node does not have, so that its start \
-         fails. Fleet does not know the units that the host runs by itself; targets outside the set count as reached.",
+        "Only in `fleet plan`: a unit would start on a node, by itself or because another pulls it in, and requires one that \
+         the node does not have, so that its start fails. Fleet does not know the units that the host runs by itself; the \
+         targets of systemd.special(7) are always there.",
         "Add the unit, make the `Nodes=` of both agree, or write `Wants=` where the host's own unit is meant.",
     );
     ORDERING_CYCLE = error(
