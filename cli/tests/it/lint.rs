@@ -62,6 +62,23 @@ fn a_line_that_holds_a_secret_is_not_shown() {
 }
 
 #[test]
+fn what_timers_and_sockets_do_not_get_is_listed_too() {
+    let person = Person::new();
+    person.write("repo/units/a.service", GOOD);
+    person.write("repo/units/a.timer", "[Timer]\nOnBootSec=1\nWakeSystem=yes\n");
+    person.write("repo/units/b.service", GOOD);
+    person.write("repo/units/b.socket", "[Socket]\nListenStream=/run/b\nPrivateTmp=yes\n");
+    let value = person.fleet("lint repo -o json").exits(0).json();
+    let units = value["unenforced"].as_array().expect("a list");
+    for (unit, directive) in [("a.timer", "WakeSystem=yes"), ("b.socket", "PrivateTmp=yes")] {
+        let entry = units.iter().find(|entry| entry["unit"] == unit);
+        let entry = entry.unwrap_or_else(|| panic!("{unit} is not in {units:?}"));
+        let mut settings = entry["settings"].as_array().expect("a list").iter();
+        assert!(settings.any(|setting| setting["directive"] == directive), "{entry}");
+    }
+}
+
+#[test]
 fn an_overlay_is_checked_for_its_environment_alone() {
     let person = Person::new();
     person.write("repo/units/web.service", GOOD);

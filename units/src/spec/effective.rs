@@ -99,7 +99,7 @@ pub fn effective(name: &UnitName, tree: &SourceTree, context: &Context) -> Resul
         for at in row.values {
             let filled = match name.is_template() {
                 true => Filled::as_written(at.value()),
-                false => fill::fill(row.directive.kind, at.value(), &specifiers),
+                false => fill::fill(row.directive, at.value(), &specifiers),
             };
             let directives::Directive { section, key, .. } = *row.directive;
             // A socket's processes are set up by rows it shares with services.

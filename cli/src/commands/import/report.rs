@@ -4,11 +4,11 @@ use super::gather::Gathered;
 use crate::commands::lint::unenforced;
 use crate::error::CommandResult;
 use crate::output::{Paint, Stream, diagnostic};
-use crate::source_files::folder;
+use crate::source_files::{environments, folder};
 use fleet_units::bundle::{SourceFile, SourceTree};
 use fleet_units::diagnostic::{Diagnostic, Reason};
-use fleet_units::fleet::{self, Compiled};
-use fleet_units::ids::UnitName;
+use fleet_units::fleet::{self, Finding, Findings};
+use fleet_units::ids::{EnvironmentName, UnitName};
 use fleet_units::spec::{Context, ServiceSpec, UnitSpec, load};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,11 +64,10 @@ impl Report {
         let mut files = gathered.files();
         let mut tree: SourceTree = folder::read(into)?.tree;
         tree.extend(files.iter().map(|(path, content)| (path.clone(), SourceFile::new(false, content.clone()))));
-        let environment = "develop".parse().expect("an environment's name");
-        let compiled = fleet::compile(&environment, &tree);
-        let context = Context { environment, host: None };
+        let findings = findings(&tree);
+        let context = Context { environment: "develop".parse().expect("an environment's name"), host: None };
         let mut units: Vec<Imported> =
-            gathered.units.keys().map(|name| judge(name, &gathered, &tree, &compiled, &context)).collect();
+            gathered.units.keys().map(|name| judge(name, &gathered, &tree, &findings, &context)).collect();
         for unit in units.iter().filter(|unit| !unit.taken) {
             files.retain(|path, _| !unit.files.contains(path));
         }
@@ -105,6 +104,23 @@ impl Report {
     }
 }
 
+/// What every environment of the repository says, once each; what only some say names them.
+fn findings(tree: &SourceTree) -> Vec<Diagnostic> {
+    let mut findings = Findings::default();
+    for environment in environments(tree) {
+        let compiled = fleet::compile(&environment, tree);
+        findings.add_environment(&environment, compiled);
+    }
+    let told = |Finding { mut diagnostic, environments }: Finding| {
+        if !environments.is_empty() {
+            let names: Vec<&str> = environments.iter().map(EnvironmentName::as_str).collect();
+            diagnostic.message += &format!(" (in {})", names.join(", "));
+        }
+        diagnostic
+    };
+    findings.into_list().into_iter().map(told).collect()
+}
+
 fn masked(name: &str) -> Imported {
     Imported {
         unit: name.to_owned(),
@@ -120,7 +136,7 @@ fn masked(name: &str) -> Imported {
     }
 }
 
-fn judge(name: &str, gathered: &Gathered, tree: &SourceTree, compiled: &Compiled, context: &Context) -> Imported {
+fn judge(name: &str, gathered: &Gathered, tree: &SourceTree, findings: &[Diagnostic], context: &Context) -> Imported {
     let unit = &gathered.units[name];
     let mut files: Vec<String> = unit.loose.tree.keys().cloned().collect();
     let links = format!("units/{name}.d/50-import.conf");
@@ -130,7 +146,7 @@ fn judge(name: &str, gathered: &Gathered, tree: &SourceTree, compiled: &Compiled
     let of_unit = |item: &&Diagnostic| files.contains(&item.place.file);
     let mut diagnostics = Vec::new();
     let mut missing = BTreeSet::new();
-    for item in compiled.diagnostics.iter().filter(of_unit) {
+    for item in findings.iter().filter(of_unit) {
         match item.code.as_str() {
             "dependency-not-in-set" => missing.extend(missing_unit(&item.message)),
             "orphan-drop-in" => {}

@@ -37,7 +37,7 @@ pub(super) struct Setting {
 
 /// Adds what the units of `fleet` do not get, by unit file.
 pub(super) fn of_fleet(fleet: &FleetSpec, found: &mut BTreeMap<String, UnitUnenforced>) {
-    for (name, unit) in &fleet.units {
+    for (name, unit) in fleet.units.iter().chain(&fleet.triggers) {
         let template = name.template();
         let names = [Some(name), template.as_ref()];
         let is_file_of = |path: &&String, name: &UnitName| path.rsplit('/').next() == Some(name.as_str());

@@ -157,3 +157,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn specifiers_of_conditions_binds_and_credentials_are_filled_in() {
+    let unit = "[Unit]\nConditionPathExists=!/etc/%i\n[Service]\nExecStart=/bin/a\nBindPaths=/srv/%i:/data\n\
+                LoadCredential=key:/etc/%i.key\n";
+    let text = shown("a@x.service", &[("units/a@.service", unit)], None);
+    for line in ["ConditionPathExists=!/etc/x\n", "BindPaths=/srv/x:/data\n", "LoadCredential=key:/etc/x.key\n"] {
+        assert!(text.contains(line), "{text}");
+    }
+    // A colon would part the word anew: there it stays.
+    let text = shown("a@x:y.service", &[("units/a@.service", unit)], None);
+    assert!(text.contains("BindPaths=/srv/%i:/data\n") && text.contains("its value is \"x:y\""), "{text}");
+}
