@@ -6,9 +6,11 @@
 //! ```
 //! The meaning is that of Kubernetes' label selectors: `!=` and `notin` also match where the label is absent.
 
+mod demands;
+mod parse;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::str::FromStr;
 
 /// A conjunction of requirements on labels; the empty one matches every node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +65,7 @@ impl Selector {
     /// A label of which it asks what no value can fulfil (`role=a,role=b`); `None` when some node could match.
     #[must_use]
     pub fn contradiction(&self) -> Option<&str> {
-        contradiction(self.requirements.iter())
+        demands::contradiction(self.requirements.iter())
     }
 
     /// The label, when it asks for one label alone, whatever its value.
@@ -80,53 +82,7 @@ impl Selector {
     pub fn excludes(&self, other: &Selector) -> bool {
         // Every node matches a selector without requirements: most have none.
         let trivial = self.requirements.is_empty() || other.requirements.is_empty() || self == other;
-        !trivial && contradiction(self.requirements.iter().chain(&other.requirements)).is_some()
-    }
-}
-
-/// The first label for which no value fulfils all of the requirements; linear but for the sorting.
-fn contradiction<'a>(requirements: impl Iterator<Item = &'a Requirement> + Clone) -> Option<&'a str> {
-    let mut labels: BTreeMap<&str, Demands<'_>> = BTreeMap::new();
-    for Requirement { key, test } in requirements.clone() {
-        labels.entry(key).or_default().add(test);
-    }
-    requirements.map(|requirement| requirement.key.as_str()).find(|key| labels[key].are_impossible())
-}
-
-/// What all requirements on one label ask together.
-#[derive(Default)]
-struct Demands<'a> {
-    exists: bool,
-    absent: bool,
-    /// The values that every `=` and `in` allows; `None` without such a test.
-    allowed: Option<BTreeSet<&'a str>>,
-    forbidden: BTreeSet<&'a str>,
-}
-
-impl<'a> Demands<'a> {
-    fn add(&mut self, test: &'a Test) {
-        match test {
-            Test::Exists => self.exists = true,
-            Test::Absent => self.absent = true,
-            Test::Equals(value) => self.allow(|allowed| allowed == value, std::iter::once(value)),
-            Test::In(values) => self.allow(|allowed| values.contains(allowed), values.iter()),
-            Test::Differs(value) => drop(self.forbidden.insert(value)),
-            Test::NotIn(values) => self.forbidden.extend(values.iter().map(String::as_str)),
-        }
-    }
-
-    fn allow(&mut self, is_allowed: impl Fn(&str) -> bool, values: impl Iterator<Item = &'a String>) {
-        match &mut self.allowed {
-            Some(allowed) => allowed.retain(|value| is_allowed(value)),
-            None => self.allowed = Some(values.map(String::as_str).collect()),
-        }
-    }
-
-    fn are_impossible(&self) -> bool {
-        match &self.allowed {
-            Some(allowed) => self.absent || allowed.is_subset(&self.forbidden),
-            None => self.absent && self.exists,
-        }
+        !trivial && demands::contradiction(self.requirements.iter().chain(&other.requirements)).is_some()
     }
 }
 
@@ -165,119 +121,6 @@ impl fmt::Display for Selector {
 
 fn list(values: &BTreeSet<String>) -> String {
     values.iter().map(String::as_str).collect::<Vec<_>>().join(",")
-}
-
-impl FromStr for Selector {
-    type Err = SelectorError;
-
-    fn from_str(text: &str) -> Result<Self, SelectorError> {
-        let mut parser = Parser { text, offset: 0 };
-        let mut requirements = Vec::new();
-        parser.skip_space();
-        if parser.rest().is_empty() {
-            return Ok(Selector::default());
-        }
-        loop {
-            requirements.push(parser.requirement()?);
-            if parser.rest().is_empty() {
-                return Ok(Selector { requirements });
-            }
-            if !parser.take(",") {
-                return Err(parser.error("a comma must stand between two requirements"));
-            }
-        }
-    }
-}
-
-/// A cursor over the text; every method leaves it behind white space.
-struct Parser<'a> {
-    text: &'a str,
-    offset: usize,
-}
-
-impl<'a> Parser<'a> {
-    fn rest(&self) -> &'a str {
-        &self.text[self.offset..]
-    }
-
-    fn skip_space(&mut self) {
-        let rest = self.rest();
-        self.offset += rest.len() - rest.trim_start().len();
-    }
-
-    fn take(&mut self, token: &str) -> bool {
-        let found = self.rest().starts_with(token);
-        if found {
-            self.offset += token.len();
-            self.skip_space();
-        }
-        found
-    }
-
-    fn error(&self, message: impl Into<String>) -> SelectorError {
-        SelectorError { column: self.text[..self.offset].chars().count() + 1, message: message.into() }
-    }
-
-    fn requirement(&mut self) -> Result<Requirement, SelectorError> {
-        let negated = self.take("!");
-        let key = self.word("a label name")?;
-        let test = if negated { Test::Absent } else { self.test()? };
-        Ok(Requirement { key, test })
-    }
-
-    fn test(&mut self) -> Result<Test, SelectorError> {
-        if self.take("!=") {
-            return Ok(Test::Differs(self.word("a value")?));
-        }
-        if self.take("==") || self.take("=") {
-            return Ok(Test::Equals(self.word("a value")?));
-        }
-        let rest = self.rest();
-        let operator = &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len())];
-        match operator {
-            "in" => self.take(operator).then(|| self.values()).expect("it stands there").map(Test::In),
-            "notin" => self.take(operator).then(|| self.values()).expect("it stands there").map(Test::NotIn),
-            "" => Ok(Test::Exists),
-            other => Err(self.error(format!("{other:?} is no operator; there are = != in notin"))),
-        }
-    }
-
-    fn values(&mut self) -> Result<BTreeSet<String>, SelectorError> {
-        if !self.take("(") {
-            return Err(self.error("a list of values in parentheses must follow"));
-        }
-        let mut values = BTreeSet::new();
-        loop {
-            values.insert(self.word("a value")?);
-            if self.take(")") {
-                return Ok(values);
-            }
-            if !self.take(",") {
-                return Err(self.error("a comma or a closing parenthesis must follow"));
-            }
-        }
-    }
-
-    /// Label names and values: letters, digits and `-_./`, at most 253 bytes, as in Kubernetes.
-    fn word(&mut self, what: &str) -> Result<String, SelectorError> {
-        let rest = self.rest();
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-        let length = rest.find(|c| !allowed(c)).unwrap_or(rest.len());
-        match length {
-            0 => {
-                let found = rest.chars().next().map_or("the end".to_owned(), |c| format!("{c:?}"));
-                Err(self
-                    .error(format!("{what} must stand here, not {found} (letters, digits and - _ . / are allowed)")))
-            }
-            254.. => Err(self.error(format!("{what} has at most 253 characters"))),
-            _ => {
-                let word = rest[..length].to_owned();
-                self.offset += length;
-                self.skip_space();
-                Ok(word)
-            }
-        }
-    }
 }
 
 #[cfg(test)]
