@@ -4,7 +4,7 @@ use crate::selector::Selector;
 use crate::spec::service::ExitStatusSet;
 use crate::spec::{
     ExecCommand, ExecSpec, FilesChange, FleetSection, HealthSpec, Instances, KillMode, KillSpec, KindSpec,
-    NotifyAccess, Percent, Restart, ServiceSpec, ServiceType, Start, UnitSpec,
+    NotifyAccess, Percent, Restart, ServiceSpec, ServiceType, Start, UnitSpec, Values,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -112,7 +112,7 @@ pub fn unit(name: &str, change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
             ..HealthSpec::default()
         },
         unenforced: vec![],
-        values: BTreeMap::new(),
+        values: Values::default(),
         delivered: BTreeMap::new(),
     };
     change(&mut spec);

@@ -2,6 +2,7 @@
 
 use super::*;
 use fleet_units::selector::Selector;
+use fleet_units::spec::Values;
 use fleet_units::spec::{
     DeliveredFile, ExecSpec, FilesChange, FleetSection, HealthSpec, Instances, KillMode, KillSpec, KindSpec,
     NotifyAccess, Percent, Restart, ServiceType, Start,
@@ -48,7 +49,7 @@ pub(crate) fn service_unit(name: &str) -> UnitSpec {
             ..HealthSpec::default()
         },
         unenforced: Vec::new(),
-        values: BTreeMap::new(),
+        values: Values::default(),
         delivered: BTreeMap::new(),
     }
 }

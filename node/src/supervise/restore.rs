@@ -10,7 +10,7 @@ use fleet_units::ids::{UnitKind, UnitName};
 use fleet_units::lifecycle::machine::Present;
 use fleet_units::lifecycle::{Effect, Machine, Role};
 use fleet_units::plan::Due;
-use fleet_units::spec::{Context, UnitSpec, load};
+use fleet_units::spec::{Context, UnitSpec, Values, load};
 use std::sync::Arc;
 
 impl<S: Supervisor> Engine<S> {
@@ -157,6 +157,6 @@ fn stand_in(name: &UnitName) -> Option<Arc<UnitSpec>> {
 /// The same unit with nothing to compare: any change of its digest is then taken to need a restart.
 fn unlike(spec: &Arc<UnitSpec>) -> Arc<UnitSpec> {
     let mut other = UnitSpec::clone(spec);
-    other.values.clear();
+    other.values = Values::default();
     Arc::new(other)
 }

@@ -55,8 +55,8 @@ pub(super) fn service(text: &str, change: impl FnOnce(&mut UnitSpec, &mut Servic
         let KindSpec::Service(service) = &unit.kind else { panic!("not a service") };
         let mut service = service.clone();
         change(unit, &mut service);
-        let line = service.exec_start.iter().map(|command| command.program.as_str().into()).collect();
-        unit.values.insert(("Service", "ExecStart"), line);
+        let lines: Vec<&str> = service.exec_start.iter().map(|command| command.program.as_str()).collect();
+        unit.values.set("Service", "ExecStart", &lines);
         unit.kind = KindSpec::Service(service);
     });
     let digest = Sha256Digest::of(format!("{spec:?}").as_bytes());
@@ -172,7 +172,7 @@ async fn a_changed_command_restarts_a_description_does_not_and_a_removed_unit_go
     let before = node.is("web.service", "running").await;
     let described = service("web.service", |unit, _| {
         unit.description = "new".into();
-        unit.values.insert(("Unit", "Description"), vec!["new".into()]);
+        unit.values.set("Unit", "Description", &["new"]);
     });
     let digest = described.digest;
     assert_eq!(node.apply([described]).await, ["update web.service"]);

@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::fleet::FleetUnit;
 use crate::ids::UnitName;
 use claim::{Claim, Thing};
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 /// Units compared with for one thing. More of them, on nodes that exclude each other, are a rare sight, and comparing
 /// each with all others would take quadratic time.
@@ -24,8 +24,8 @@ struct Holder<'a> {
 /// Two units that can be on one node and claim the same there are a finding, once for each unit and thing. All
 /// instances of a template together are one.
 pub(super) fn check(across: &Across<'_>, found: &mut Vec<Diagnostic>) {
-    let mut holders: HashMap<Thing<'_>, Vec<Holder<'_>>> = HashMap::new();
-    let mut told: HashSet<(Thing<'_>, UnitName)> = HashSet::new();
+    let mut holders: HashMap<Thing<'_>, Vec<Holder<'_>>> = HashMap::with_capacity(across.units.len());
+    let mut told: HashSet<(Thing<'_>, UnitName)> = HashSet::default();
     for (name, unit) in across.all().filter(|(_, unit)| !across.is_off(unit)) {
         claim::of(&unit.spec, |claim| {
             let others = holders.entry(claim.thing).or_default();

@@ -7,7 +7,7 @@ use crate::graph;
 use crate::ids::{UnitKind, UnitName};
 use crate::spec::special::is_well_known_target;
 use crate::spec::value;
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::LazyLock;
 
 /// Edges of a long cycle that are shown with their place.
@@ -37,7 +37,7 @@ pub(super) fn check(across: &Across<'_>, aliases: &Aliases<'_>, found: &mut Vec<
 fn default_target(trigger: &FleetUnit) -> Option<&'static UnitName> {
     static TARGETS: LazyLock<[UnitName; 2]> =
         LazyLock::new(|| ["timers.target", "sockets.target"].map(|name| name.parse().expect("it is a unit's name")));
-    let default = trigger.spec.values.get(&("Unit", "DefaultDependencies")).and_then(|values| values.last());
+    let default = trigger.spec.values.get("Unit", "DefaultDependencies").last();
     let wanted = default.is_none_or(|default| value::boolean(default) != Ok(false));
     let target = match trigger.spec.name.kind() {
         UnitKind::Timer => &TARGETS[0],

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// of these takes it off the list.
 pub(crate) fn outline(spec: &UnitSpec) -> UnitSpec {
     let mut values = spec.values.clone();
-    values.retain(|(_, key), _| ["BusName", "DefaultDependencies", "SocketProtocol"].contains(key));
+    values.retain(|directive| ["BusName", "DefaultDependencies", "SocketProtocol"].contains(&directive.key));
     let kind = match &spec.kind {
         KindSpec::Service(service) => KindSpec::Service(Box::new(service_outline(service))),
         other @ (KindSpec::Timer(_) | KindSpec::Socket(_) | KindSpec::Target) => other.clone(),

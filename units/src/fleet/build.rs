@@ -322,7 +322,7 @@ pub(super) fn assemble(
 
 /// Whether what is below files/ is part of what the unit means.
 fn asks_for_files(spec: &UnitSpec) -> bool {
-    spec.values.keys().any(|(_, key)| *key == "Files")
+    spec.values.get("X-Fleet", "Files").next().is_some()
 }
 
 /// The instances of templates that a unit starts.

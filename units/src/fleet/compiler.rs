@@ -15,8 +15,9 @@ use crate::check::{self, secrets};
 use crate::diagnostic::Diagnostic;
 use crate::ids::{EnvironmentName, UnitName};
 use crate::spec::Context;
-use crate::spec::layers::Index;
+use crate::spec::layers::{self, Index};
 use crate::spec::load::{Cache, FoundInFile, interpret};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Compiles the trees of one environment; keeps the last one to compare with.
@@ -80,7 +81,10 @@ fn amendment(
     if !is_alone {
         return None;
     }
-    let units: Vec<_> = built.fleet.units.iter().filter(|(_, unit)| touched(unit)).collect();
+    let units = match owners(built, changes) {
+        Some(units) => units,
+        None => built.fleet.units.iter().filter(|(_, unit)| touched(unit)).collect(),
+    };
     if built.across.iter().any(|found| units.iter().any(|(_, unit)| mentions(found, unit))) {
         return None;
     }
@@ -97,6 +101,12 @@ fn amendment(
     let gone: Vec<_> = unchanged_text.map(|path| ((*path).to_owned(), FoundInFile::default())).collect();
     amendment.files.extend(gone);
     Some(amendment)
+}
+
+/// The units that have the changed files, when each is the file of just one unit; otherwise all have to be asked.
+fn owners<'a>(built: &'a Built, changes: &Changes<'_>) -> Option<BTreeMap<&'a UnitName, &'a FleetUnit>> {
+    let owner = |path: &&str| built.fleet.units.get_key_value(&layers::owner(path)?);
+    changes.paths.iter().map(owner).collect()
 }
 
 impl Amendment {

@@ -1,6 +1,6 @@
 //! What a changed unit needs: the strongest need of the directives and delivered files that differ.
 
-use crate::spec::directives;
+use crate::spec::directives::{Directive, Support};
 use crate::spec::{FilesChange, ServiceType, UnitSpec};
 use std::collections::BTreeSet;
 
@@ -20,11 +20,9 @@ pub struct Change {
 pub fn change(old: &UnitSpec, new: &UnitSpec) -> Change {
     let mut need = Need::None;
     let mut directives = BTreeSet::new();
-    for key @ (section, directive) in old.values.keys().chain(new.values.keys()) {
-        if old.values.get(key) != new.values.get(key) {
-            need = need.max(need_of(section, directive));
-            directives.insert(*directive);
-        }
+    for directive in old.values.differing(&new.values) {
+        need = need.max(need_of(directive));
+        directives.insert(directive.key);
     }
     for path in old.delivered.keys().chain(new.delivered.keys()) {
         if old.delivered.get(path) != new.delivered.get(path) {
@@ -55,7 +53,6 @@ fn files_need(spec: &UnitSpec) -> Need {
 
 /// What a change of one directive needs, by the directive table. Foreign sections and keys need nothing, nor does what
 /// is not in effect; `Files=` neither: the files it names differ, and are compared by their content.
-fn need_of(section: &str, directive: &str) -> Need {
-    let acts = |row: &&directives::Directive| row.support == directives::Support::Supported;
-    directives::find(section, directive).filter(acts).map_or(Need::None, |directive| directive.change)
+fn need_of(directive: &Directive) -> Need {
+    if directive.support == Support::Supported { directive.change } else { Need::None }
 }

@@ -29,7 +29,7 @@ fn web(change: impl FnOnce(&mut UnitSpec)) -> UnitSpec {
 
 fn with(key: &'static str, value: &str) -> UnitSpec {
     web(|spec| {
-        spec.values.insert(("Service", key), vec![value.into()]);
+        spec.values.set("Service", key, &[value]);
     })
 }
 
@@ -133,7 +133,7 @@ fn a_removed_unit_stops() {
 #[test]
 fn a_description_never_touches_a_process_and_a_command_restarts_it() {
     let described = web(|spec| {
-        spec.values.insert(("Unit", "Description"), vec!["new".into()]);
+        spec.values.set("Unit", "Description", &["new"]);
     });
     let (action, why) = step(web(|_| {}), ActiveState::Active, described);
     assert_eq!((action, why.as_str()), (Action::Update, "Description changed"));
@@ -223,7 +223,7 @@ fn done(desired: &Desired, observed: &Observed) -> Observed {
 fn any_unit() -> impl Strategy<Value = (UnitSpec, u8)> {
     (0..5u8, 0..3u8, any::<bool>()).prop_map(|(name, seed, manual)| {
         let spec = unit(&format!("u{name}.service"), |spec| {
-            spec.values.insert(("Service", "ExecStart"), vec![seed.to_string().as_str().into()]);
+            spec.values.set("Service", "ExecStart", &[&seed.to_string()]);
             spec.fleet.start = if manual { Start::Manual } else { Start::Auto };
         });
         (spec, seed)

@@ -25,7 +25,8 @@ pub use spellings::{OldSpelling, SPELLINGS};
 
 use crate::diagnostic::did_you_mean;
 use crate::ids::{EnvironmentName, UnitKind};
-use std::collections::{HashMap, HashSet};
+use foldhash::HashMap;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// One directive of one section.
@@ -226,7 +227,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let of = |(family, rows): (Family, &'static [Directive])| rows.iter().map(move |row| Directive { family, ..*row });
     let rows: Vec<Directive> = families.into_iter().flat_map(of).collect();
     let shared: HashSet<&str> = SHARED.iter().flat_map(|family| family.iter()).map(|row| row.key).collect();
-    let mut keys: HashMap<_, Vec<_>> = HashMap::new();
+    let mut keys: HashMap<_, Vec<_>> = HashMap::default();
     for (index, row) in rows.iter().enumerate() {
         let index = u16::try_from(index).expect("the table has some hundred rows");
         let places = keys.entry(row.key).or_default();

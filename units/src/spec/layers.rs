@@ -8,7 +8,8 @@
 use crate::bundle::SourceTree;
 use crate::ids::{EnvironmentName, UnitName};
 use crate::syntax::mangle::SUFFIXES;
-use std::collections::{BTreeMap, HashMap};
+use foldhash::HashMap;
+use std::collections::BTreeMap;
 
 /// A layer, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,6 +132,26 @@ impl<'a> Index<'a> {
         layers.iter().for_each(|layer| of_type.iter().for_each(|drop_ins| take(drop_ins, *layer)));
         found.into_values().filter(|path| tree.get(*path).is_some_and(|file| !file.content.is_empty())).collect()
     }
+}
+
+/// The unit that is the only one to have the file `path`, if there is one: see [`is_own`].
+pub(crate) fn owner(path: &str) -> Option<UnitName> {
+    let name = named_by(path)?.parse().ok()?;
+    is_own(&name, path).then_some(name)
+}
+
+/// Whether `path` is the unit file of `name`, or a drop-in in its own folder, and no other unit's as well: units whose
+/// names begin alike share files, and so do instances.
+pub(crate) fn is_own(name: &UnitName, path: &str) -> bool {
+    named_by(path) == Some(name.as_str()) && !name.is_template() && !name.prefix().ends_with('-')
+}
+
+/// The name of the unit in a unit file's or drop-in's path.
+fn named_by(path: &str) -> Option<&str> {
+    let mut parts = path.rsplit('/');
+    let (file, folder) = (parts.next()?, parts.next()?);
+    let is_delivered = path.starts_with("files/") || path.contains("/files/");
+    (!is_delivered).then(|| folder.strip_suffix(".d").unwrap_or(file))
 }
 
 fn is_unit_file(file_name: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Bundle -> UnitSpec.
 
 use super::directives::{Directive, Family, Kind, Support};
-use super::layers::Index;
+use super::layers::{self, Index};
 use super::merge::{Merged, Row};
 use super::read;
 use super::reader::Reader;
@@ -12,6 +12,7 @@ use crate::diagnostic::allow::{self, Allowance, Allowed};
 use crate::diagnostic::{Diagnostic, Place, codes, sort};
 use crate::ids::{EnvironmentName, UnitKind, UnitName};
 use crate::syntax::{Document, Specifiers};
+use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,14 +119,14 @@ impl FoundInFile {
 /// Reads files. Those that several units may have are read once.
 #[derive(Debug, Default)]
 pub(crate) struct Cache<'a> {
-    shared: std::collections::HashMap<&'a str, Arc<Read>>,
+    shared: HashMap<&'a str, Arc<Read>>,
     found: BTreeMap<&'a str, FoundInFile>,
 }
 
 impl<'a> Cache<'a> {
     /// The document of `path`, which must be in `files`, for the unit `name`.
     pub(crate) fn read(&mut self, name: &UnitName, path: &'a str, files: &SourceTree) -> Arc<Read> {
-        if is_own(name, path) {
+        if layers::is_own(name, path) {
             return self.parse(path, files);
         }
         if let Some(read) = self.shared.get(path) {
@@ -152,13 +153,6 @@ impl<'a> Cache<'a> {
     pub(crate) fn found(self) -> impl Iterator<Item = (String, FoundInFile)> {
         self.found.into_iter().map(|(path, found)| (path.to_owned(), found))
     }
-}
-
-/// Whether no unit but `name` has the file `path`: its unit file, or a drop-in in its own folder.
-fn is_own(name: &UnitName, path: &str) -> bool {
-    let mut parts = path.rsplit('/');
-    let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    !name.is_template() && (file == name.as_str() || folder.strip_suffix(".d") == Some(name.as_str()))
 }
 
 /// What the documents of one unit mean.

@@ -1,10 +1,11 @@
 //! Documents -> effective assignments of each directive: order, resets, other spellings, unknown keys.
 
+use super::Values;
 use super::directives::{self, Directive, Found, Kind};
 use crate::diagnostic::{Diagnostic, MAX_SUGGESTIONS, Place, codes};
 use crate::ids::UnitKind;
-use crate::syntax::{Assignment, Document, Text};
-use std::collections::BTreeMap;
+use crate::syntax::{Assignment, Document};
+use std::ops::Range;
 
 /// One assignment and the file it stands in.
 #[derive(Clone, Copy, Debug)]
@@ -44,17 +45,15 @@ pub(crate) struct Row<'a> {
 /// What is in effect once all documents have been read.
 #[derive(Clone, Debug)]
 pub(crate) struct Merged<'a> {
-    kind: UnitKind,
-    /// By index in the table.
-    rows: BTreeMap<u16, Vec<Assigned<'a>>>,
-    /// How many keys nobody knew.
-    unknown: usize,
+    /// Index in the table, and where the values are in `values`; in the order of the table.
+    rows: Vec<(u16, Range<usize>)>,
+    values: Vec<Assigned<'a>>,
 }
 
 impl<'a> Merged<'a> {
     /// Reads `documents` in order, for a unit of `kind`.
     pub(crate) fn new(kind: UnitKind, documents: &[&'a Document], found: &mut Vec<Diagnostic>) -> Self {
-        let mut merged = Merged { kind, rows: BTreeMap::new(), unknown: 0 };
+        let mut written = Written { kind, lines: Vec::new(), first_units: Vec::new(), unknown: 0 };
         let mut order = 0;
         for document in documents {
             let file = &**document.file();
@@ -65,14 +64,60 @@ impl<'a> Merged<'a> {
             for (section, assignment) in document.assignments() {
                 if known_section(kind, &section.name) {
                     order += 1;
-                    merged.assign(&section.name, Assigned { file, assignment, order }, found);
+                    written.assign(&section.name, Assigned { file, assignment, order }, found);
                 }
             }
         }
-        merged.rows.retain(|_, values| !values.is_empty());
-        merged
+        written.merge()
     }
 
+    /// The directives in effect, in the order of the table.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let row = |(index, values): &(u16, Range<usize>)| Row {
+            directive: directives::row(*index),
+            values: &self.values[values.clone()],
+        };
+        self.rows.iter().map(row)
+    }
+
+    /// The assignment of `key` that counts last; no key is in the table for two sections.
+    pub(crate) fn last(&self, key: &str) -> Option<Assigned<'a>> {
+        let (_, values) = self.rows.iter().find(|(index, _)| directives::row(*index).key == key)?;
+        self.values[values.clone()].last().copied()
+    }
+
+    /// The values as written.
+    pub(crate) fn values(&self) -> Values {
+        let text = |assigned: &Assigned<'_>| assigned.assignment.value.clone();
+        let texts = self.rows.iter().flat_map(|(index, values)| {
+            self.values[values.clone()].iter().map(move |assigned| (*index, text(assigned)))
+        });
+        Values::new(texts)
+    }
+}
+
+/// One assignment of one directive.
+struct Line<'a> {
+    /// Index of the directive in the table.
+    row: u16,
+    assigned: Assigned<'a>,
+    /// What the directive was assigned before does not count any more.
+    resets: bool,
+    /// It has a value itself.
+    counts: bool,
+}
+
+/// What the documents say, in order.
+struct Written<'a> {
+    kind: UnitKind,
+    lines: Vec<Line<'a>>,
+    /// Of those whose first value counts, the ones that have one.
+    first_units: Vec<u16>,
+    /// How many keys nobody knew.
+    unknown: usize,
+}
+
+impl<'a> Written<'a> {
     fn assign(&mut self, section: &str, assigned: Assigned<'a>, found: &mut Vec<Diagnostic>) {
         let key = &*assigned.assignment.key;
         match directives::lookup(section, key) {
@@ -125,47 +170,47 @@ impl<'a> Merged<'a> {
             found.push(needs_a_value(directive, assigned.key_place()));
             return;
         }
-        if directive.kind == Kind::FirstUnit && self.rows.get(&index).is_some_and(|values| !values.is_empty()) {
-            found.push(not_the_first_unit(directive.key, assigned.key_place()));
-            return;
+        if directive.kind == Kind::FirstUnit {
+            if self.first_units.contains(&index) {
+                found.push(not_the_first_unit(directive.key, assigned.key_place()));
+                return;
+            }
+            self.first_units.push(index);
         }
         if empty {
-            self.rows.retain(|other, _| !fill_one_list(directive, directives::row(*other)));
+            let of_list = others_of_list(directive);
+            self.lines.extend(of_list.map(|row| Line { row, assigned, resets: true, counts: false }));
         }
-        let values = self.rows.entry(index).or_default();
-        if empty || !directive.kind.is_list() {
-            values.clear();
-        }
-        if !empty || directive.kind.empty_counts() {
-            values.push(assigned);
-        }
+        let (resets, counts) = (empty || !directive.kind.is_list(), !empty || directive.kind.empty_counts());
+        self.lines.push(Line { row: index, assigned, resets, counts });
     }
 
-    /// The directives in effect, in the order of the table.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        self.rows.iter().map(|(index, values)| Row { directive: directives::row(*index), values })
-    }
-
-    /// The assignment of `key` that counts last; no key is in the table for two sections.
-    pub(crate) fn last(&self, key: &str) -> Option<Assigned<'a>> {
-        let row = self.rows.iter().find(|(index, _)| directives::row(**index).key == key);
-        row.and_then(|(_, values)| values.last().copied())
+    /// Directive by directive, what counts.
+    fn merge(mut self) -> Merged<'a> {
+        // Stable: what is assigned to one directive stays in order.
+        self.lines.sort_by_key(|line| line.row);
+        let mut merged = Merged { rows: Vec::new(), values: Vec::with_capacity(self.lines.len()) };
+        for lines in self.lines.chunk_by(|one, other| one.row == other.row) {
+            let from = lines.iter().rposition(|line| line.resets).unwrap_or(0);
+            let start = merged.values.len();
+            merged.values.extend(lines[from..].iter().filter(|line| line.counts).map(|line| line.assigned));
+            if merged.values.len() > start {
+                merged.rows.push((lines[0].row, start..merged.values.len()));
+            }
+        }
+        merged
     }
 
     /// The section of this unit that holds a row of `section`: sockets have rows of services in their own.
     fn section(&self, section: &'static str) -> &'static str {
         if self.kind == UnitKind::Socket && section == "Service" { "Socket" } else { section }
     }
+}
 
-    /// The values as written, by section and key.
-    pub(crate) fn values(&self) -> BTreeMap<(&'static str, &'static str), Vec<Text>> {
-        let texts = |values: &[Assigned<'_>]| values.iter().map(|assigned| assigned.assignment.value.clone()).collect();
-        let name = |index: &u16| {
-            let directive = directives::row(*index);
-            (self.section(directive.section), directive.key)
-        };
-        self.rows.iter().map(|(index, values)| (name(index), texts(values))).collect()
-    }
+/// The other directives, by index in the table, that fill one list with `directive`.
+fn others_of_list(directive: &Directive) -> impl Iterator<Item = u16> {
+    let rows = (0..).zip(directives::all());
+    rows.filter(move |(_, row)| row.key != directive.key && fill_one_list(directive, row)).map(|(index, _)| index)
 }
 
 /// Whether two directives fill one list, so that emptying one of them empties it (systemd.timer(5), systemd.socket(5),

@@ -29,6 +29,7 @@ pub mod special;
 pub mod timer;
 pub mod unit;
 pub mod value;
+mod values;
 
 pub use exec::{Directories, ExecCommand, ExecSpec};
 pub use health::{HealthCheck, HealthSpec};
@@ -41,3 +42,4 @@ pub use service::{KillMode, KillSpec, NotifyAccess, Restart, ServiceSpec, Servic
 pub use socket::{SocketOptions, SocketSpec};
 pub use timer::{TimerSpec, TimerTrigger};
 pub use unit::{KindSpec, UnitSpec};
+pub use values::Values;

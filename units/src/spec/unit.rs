@@ -2,10 +2,9 @@
 
 use super::condition::Condition;
 use super::details::UnitDetails;
-use super::{FleetSection, HealthSpec, ServiceSpec, SocketSpec, TimerSpec};
+use super::{FleetSection, HealthSpec, ServiceSpec, SocketSpec, TimerSpec, Values};
 use crate::ids::{Sha256Digest, UnitName};
 use crate::status::Unenforced;
-use crate::syntax::Text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -63,8 +62,8 @@ pub struct UnitSpec {
     /// Directives accepted but not put into effect, whatever the host (`not-built-yet`).
     /// What one host lacks is added by its node.
     pub unenforced: Vec<Unenforced>,
-    /// The effective values as written, by (section, key), resets applied: what a change is compared by.
-    pub values: BTreeMap<(&'static str, &'static str), Vec<Text>>,
+    /// The effective values as written: what a change is compared by.
+    pub values: Values,
     /// Delivered files (`Files=`): path below `files/` to the digest of its content.
     pub delivered: BTreeMap<String, Sha256Digest>,
 }
@@ -112,7 +111,7 @@ impl UnitSpec {
             fleet: FleetSection::default(),
             health: HealthSpec::default(),
             unenforced: Vec::new(),
-            values: BTreeMap::new(),
+            values: Values::default(),
             delivered: BTreeMap::new(),
         }
     }

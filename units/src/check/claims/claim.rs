@@ -192,6 +192,6 @@ fn listens<'a>(socket: &'a SocketSpec, listen: &'a Listen, has_protocol: bool) -
 }
 
 /// The value of a directive that has no type of its own.
-fn value<'a>(spec: &'a UnitSpec, key: (&'static str, &'static str)) -> Option<&'a str> {
-    spec.values.get(&key)?.last().map(|value| &**value)
+fn value<'a>(spec: &'a UnitSpec, (section, key): (&str, &str)) -> Option<&'a str> {
+    spec.values.get(section, key).last()
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::bundle::{Bundle, SourceFile};
-use crate::spec::{UnitSpec, load};
+use crate::spec::{UnitSpec, Values, load};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ fn a_unit_that_is_not_there_or_masked_says_so() {
 /// The unit as understood, without what only says how it was written.
 fn understood(name: &UnitName, files: &SourceTree, context: &Context) -> Option<UnitSpec> {
     let loaded = load(name, &Bundle { files: files.clone() }, context);
-    loaded.spec.map(|spec| UnitSpec { values: BTreeMap::new(), unenforced: Vec::new(), ..spec })
+    loaded.spec.map(|spec| UnitSpec { values: Values::default(), unenforced: Vec::new(), ..spec })
 }
 
 /// Each in its section, so that most of what is put together is a sound unit.

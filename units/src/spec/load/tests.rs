@@ -78,7 +78,7 @@ fn values_are_those_in_effect_under_their_present_names() {
         "[Service]\nExecStart=/bin/a\nExecStart=\nExecStart=/bin/b\nTimeoutSec=5\nNice=1\nNice=\n[Fleet]\nNodes=a\n";
     let spec = loaded("a.service", text).spec.unwrap();
     let shown: Vec<String> =
-        spec.values.iter().map(|((section, key), values)| format!("{section}/{key}={values:?}")).collect();
+        spec.values.iter().map(|(row, values)| format!("{}/{}={values:?}", row.section, row.key)).collect();
     assert_eq!(
         shown,
         [

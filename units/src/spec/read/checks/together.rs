@@ -12,8 +12,8 @@ use crate::diagnostic::{Code, Diagnostic, Severity, codes};
 use crate::spec::merge::Merged;
 use crate::spec::reader::Reader;
 use crate::spec::{ServiceSpec, UnitSpec, value};
+use foldhash::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// What a rule looks at.
@@ -39,7 +39,7 @@ struct Finding {
 type Rule = (&'static str, fn(&Facts<'_>) -> Option<Finding>);
 
 static RULES: LazyLock<HashMap<&str, Vec<Rule>>> = LazyLock::new(|| {
-    let mut rules: HashMap<_, Vec<Rule>> = HashMap::new();
+    let mut rules: HashMap<_, Vec<Rule>> = HashMap::default();
     for rule in [unit::RULES, service::RULES, fleet::RULES].into_iter().flatten() {
         rules.entry(rule.0).or_default().push(*rule);
     }
