@@ -4,9 +4,11 @@
 use crate::args::LogFormat;
 use crate::commands::node_run;
 use clap::Parser as _;
+use fleet_node::keeper::KeeperError;
 use fleet_units::diagnostic::error_chain;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What `argv[0]` of every such process begins with.
@@ -19,7 +21,8 @@ pub(crate) fn dispatch(argv: &[OsString]) -> Option<ExitCode> {
     // One arm for each process a node has.
     Some(match role {
         b"agent" => agent(&argv[1..]),
-        b"supervisor" => supervisor(title, &argv[1..]),
+        b"supervisor" => keeper(title, &argv[1..], fleet_node::supervise_units),
+        b"logger" => keeper(title, &argv[1..], fleet_node::log_units),
         _ => unknown(OsStr::from_bytes(role)),
     })
 }
@@ -47,22 +50,27 @@ fn agent(options: &[OsString]) -> ExitCode {
     }
 }
 
-/// The supervisor's options are the folders alone, and always both: `--state DIR --runtime DIR`.
-fn supervisor(title: &[u8], options: &[OsString]) -> ExitCode {
+/// The options of supervisor and logger are the folders alone, and always both: `--state DIR --runtime DIR`.
+fn keeper(
+    title: &[u8],
+    options: &[OsString],
+    run: fn(String, PathBuf, PathBuf) -> Result<(), KeeperError>,
+) -> ExitCode {
     start_log();
-    let name = String::from_utf8_lossy(title.splitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default()).into_owned();
+    let title = String::from_utf8_lossy(title);
+    let (role, name) = title.split_once(' ').unwrap_or((&title, ""));
     let value = |option: &str| {
         let at = options.iter().position(|given| given == option);
-        at.and_then(|at| options.get(at + 1)).map(std::path::PathBuf::from)
+        at.and_then(|at| options.get(at + 1)).map(PathBuf::from)
     };
     let (Some(state), Some(runtime)) = (value("--state"), value("--runtime")) else {
-        tracing::error!("a supervisor is started by `fleet node run`, with --state and --runtime");
+        tracing::error!("the {role} is started by `fleet node run`, with --state and --runtime");
         return ExitCode::from(2);
     };
-    match fleet_node::supervise_units(name, state, runtime) {
+    match run(name.to_owned(), state, runtime) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("the supervisor cannot run: {}", error_chain(&error));
+            tracing::error!("the {role} cannot run: {}", error_chain(&error));
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,7 @@
-//! The node daemon: a guard that is the parent of everything, a supervisor that acts, and an agent that decides.
+//! The node daemon: a guard that is the parent of everything, a supervisor that acts, a logger, and an agent that decides.
 //!
 //! ```text
-//! run (guard) --starts--> supervise_units (supervisor) --control socket--> agent (tokio)
+//! run (guard) --starts--> log_units (logger), supervise_units (supervisor) --control socket--> agent (tokio)
 //!                                                          link -> desk -> engine (supervise) -> control
 //!                                                          local socket, http, log shipping, renewal
 //! ```
@@ -32,7 +32,7 @@ mod trace;
 pub(crate) use fleet_units::diagnostic::error_chain;
 
 use config::NodeConfig;
-use keeper::{GuardConfig, KeeperError, SupervisorConfig};
+use keeper::{GuardConfig, KeeperError, LoggerConfig, SupervisorConfig};
 use logs::spool::SpoolLimits;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ use std::time::Duration;
 /// How long the agent may take to stop all units when the daemon is asked to end: above the default TimeoutStopSec=.
 const STOP_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// Runs the node daemon's guard until it is asked to end; supervisor and agent are started by it. Starts no thread.
+/// Runs the node daemon's guard until it is asked to end; supervisor, logger and agent are started by it. Starts no thread.
 ///
 /// # Errors
 /// When the state folder is in use, or sockets and folders cannot be made.
@@ -51,6 +51,7 @@ pub fn run(config: &NodeConfig) -> Result<(), KeeperError> {
         state: config.state.clone(),
         runtime: config.runtime.clone(),
         supervisor_argv: argv("supervisor", config),
+        logger_argv: argv("logger", config),
         agent_argv: agent_argv(config),
     })
 }
@@ -58,16 +59,17 @@ pub fn run(config: &NodeConfig) -> Result<(), KeeperError> {
 /// Runs the node daemon's supervisor in a process that the guard has started.
 ///
 /// # Errors
-/// When no guard has started it, or the spool cannot be used.
+/// When no guard has started it.
 pub fn supervise_units(node: String, state: PathBuf, runtime: PathBuf) -> Result<(), KeeperError> {
-    keeper::supervisor(SupervisorConfig {
-        node,
-        state,
-        runtime,
-        stop_timeout: STOP_TIMEOUT,
-        cgroups: true,
-        spool_limits: SpoolLimits::default(),
-    })
+    keeper::supervisor(SupervisorConfig { node, state, runtime, stop_timeout: STOP_TIMEOUT, cgroups: true })
+}
+
+/// Runs the node daemon's logger in a process that the guard has started.
+///
+/// # Errors
+/// When no guard has started it, or the spool cannot be used.
+pub fn log_units(node: String, state: PathBuf, runtime: PathBuf) -> Result<(), KeeperError> {
+    keeper::logger(LoggerConfig { node, state, runtime, spool_limits: SpoolLimits::default() })
 }
 
 /// `fleet: ROLE NAME --state DIR --runtime DIR`

@@ -152,7 +152,7 @@ async fn nothing_is_done_for_a_connection_that_did_not_attach_or_was_replaced() 
     let request = request::Request::WriteLog(WriteLog { unit: UNIT.into(), text: "x".into(), ..Default::default() });
     old.request(request.clone()).await.unwrap_err();
     node.request(request).await.unwrap();
-    assert_eq!(node.lines(UNIT), ["x"]);
+    assert_eq!(node.wait_for_lines(UNIT, 1), ["x"]);
     // Nonsense closes its own connection and nobody else's.
     let mut stranger = UnixStream::connect(node.root.join("run/control.sock")).unwrap();
     std::io::Write::write_all(&mut stranger, &[0xff; 64]).unwrap();
@@ -203,7 +203,7 @@ async fn a_process_that_ended_is_in_the_table_until_its_end_is_acknowledged() {
     let mut node = Node::start("ended", Options::default()).await;
     remember(&node, UNIT, b"x").await;
     let pid = node.spawn(shell(UNIT, "exit 3")).await.unwrap().pid;
-    wait_for(|| (!alive(pid)).then_some(()));
+    wait_for(|| fleet_node::kernel::process::stat(pid).is_err().then_some(())); // reaped, so written down
     node.attach_again().await;
     let found: Vec<_> = node.table.units[0].processes.iter().map(|process| (process.pid, process.ended)).collect();
     assert_eq!(found, [(pid, true)]);

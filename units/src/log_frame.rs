@@ -347,6 +347,29 @@ impl Numberer {
         header
     }
 
+    /// The header that is written before a payload of fewer than [`MAX_PAYLOAD`] bytes is known: it announces that many, so
+    /// that nobody takes the frame for whole. [`FrameHeader::shortened`] makes the final one of it, which is to be counted.
+    #[must_use]
+    pub fn announce(&self, stream: Stream, invocation: InvocationId, time: Timestamp) -> FrameHeader {
+        let open = self.open[stream_index(stream)];
+        // The payload's first line may be as long as the payload.
+        let continues = open.is_some_and(|line| line.invocation == invocation && line.length + MAX_PAYLOAD <= MAX_LINE);
+        let cut = open.is_some() && !continues;
+        FrameHeader {
+            stream,
+            continues,
+            cut,
+            open: true,
+            payload_crc: None,
+            length: u32::try_from(MAX_PAYLOAD).expect("far below 4 GiB"),
+            lines: u32::from(cut),
+            time,
+            sequence: self.next_sequence,
+            number: self.next_number,
+            invocation,
+        }
+    }
+
     /// The header of an empty frame that ends the open line of `stream`; `None` when none is open.
     pub fn finish(&mut self, stream: Stream, time: Timestamp) -> Option<FrameHeader> {
         let open = self.open[stream_index(stream)]?;

@@ -6,14 +6,14 @@
 //! ```text
 //! SIGCHLD        -> reap: write the end into the shared table, ring the supervisor
 //! its bell       <- the supervisor: "reap now"
-//! its store      <- the supervisor: copies of units' pipes, for the next supervisor
+//! its store      <- the supervisor: copies of units' pipes; passed on to the logger, and kept for the next one
 //! SIGTERM        -> the table says "leave", ring the supervisor, which stops the units and ends; then this ends
 //! ```
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use nix::sys::signalfd::SignalFd;
 use rustix::fs::{Mode, OFlags};
 
 use super::bell::Bell;
-use super::poll::{Poll, Source};
+use super::poll::{Interest, Poll, Source};
 use super::role::Role;
 use super::shared::{self, Descriptors, Leave, NodeProcess, Reaping, Shared};
 use super::store::{self, Store};
@@ -44,6 +44,8 @@ pub struct GuardConfig {
     /// How the supervisor is started: this very executable with these arguments, `argv[0]` first (`fleet: supervisor
     /// NAME`), and this process's environment.
     pub supervisor_argv: Vec<OsString>,
+    /// The logger, likewise.
+    pub logger_argv: Vec<OsString>,
     /// The agent, likewise.
     pub agent_argv: Vec<OsString>,
 }
@@ -54,6 +56,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// After so many signals to end, the guard kills what is left by itself.
 const ENOUGH_SIGNALS: u32 = 3;
 
+/// How long the logger may take to write what is left in the end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 struct Guard {
     config: GuardConfig,
     shared: Shared,
@@ -61,18 +66,23 @@ struct Guard {
     signals: SignalFd,
     bell: Bell,
     supervisor_bell: Bell,
+    logger_bell: Bell,
     control: UnixListener,
     notify: UnixDatagram,
     /// The supervisor's end of the channel to the store.
     depositor: OwnedFd,
     store: Store,
+    /// The logger's end of the channel from the store.
+    inlet: OwnedFd,
     own_binary: OwnedFd,
-    supervisor: Role,
-    agent: Role,
+    roles: [Role; 3],
     /// Since when the supervisor was asked to look before children are reaped.
     asked: Option<Instant>,
     /// Signals to end so far.
     told_to_end: u32,
+    /// Until when the logger may write what is left, once all else is gone.
+    last_words: Option<Instant>,
+    outlet_interest: Interest,
     /// Held, never read.
     _locks: [File; 2],
 }
@@ -115,10 +125,13 @@ impl Guard {
         shared.header().set_open_files(open_files);
         let bell = || Bell::new().map_err(KeeperError::system("make an eventfd"));
         let (control, notify) = (config.runtime.join("control.sock"), config.runtime.join("notify.sock"));
-        let (depositor, theirs) = store::channel().map_err(KeeperError::system("make a socket pair"))?;
+        let channel = || store::channel().map_err(KeeperError::system("make a socket pair"));
+        let ((depositor, theirs), (outlet, inlet)) = (channel()?, channel()?);
         let guard = Self {
             depositor,
-            store: Store::new(theirs),
+            store: Store::new(theirs, outlet),
+            inlet,
+            logger_bell: bell()?,
             signals: signals::receive().map_err(KeeperError::system("receive signals"))?,
             poll: Poll::new().map_err(KeeperError::system("make an epoll"))?,
             bell: bell()?,
@@ -126,10 +139,11 @@ impl Guard {
             control: control::bind(&control).map_err(KeeperError::path("listen on", control))?,
             notify: notify::bind(&notify).map_err(KeeperError::path("listen on", notify))?,
             own_binary: own_binary()?,
-            supervisor: Role::new(NodeProcess::Supervisor, config.supervisor_argv.clone()),
-            agent: Role::new(NodeProcess::Agent, config.agent_argv.clone()),
+            roles: NodeProcess::ALL.map(|which| Role::new(which, argv(&config, which))),
             asked: None,
             told_to_end: 0,
+            last_words: None,
+            outlet_interest: Interest::Nothing,
             _locks: [lock, runtime_lock],
             config,
             shared,
@@ -138,6 +152,7 @@ impl Guard {
         watch(guard.poll.add(&guard.signals, Source::Signals))?;
         watch(guard.poll.add(&guard.bell, Source::Bell))?;
         watch(guard.poll.add(&guard.store, Source::Store))?;
+        watch(guard.poll.add_end(guard.store.outlet(), Source::Outlet))?;
         guard.shared.header().set_descriptors(guard.descriptors());
         Ok(guard)
     }
@@ -149,6 +164,8 @@ impl Guard {
             control: self.control.as_raw_fd(),
             notify: self.notify.as_raw_fd(),
             depositor: self.depositor.as_raw_fd(),
+            logger_bell: self.logger_bell.as_fd().as_raw_fd(),
+            inlet: self.inlet.as_raw_fd(),
         }
     }
 
@@ -165,27 +182,60 @@ impl Guard {
         if sources.contains(&Source::Store) {
             self.store.receive(&self.shared);
         }
+        if sources.contains(&Source::Outlet) {
+            self.store.pass_on();
+        }
+        self.listen_to_outlet()?;
         self.reap_when_looked();
         Ok(())
     }
 
     fn start_what_is_due(&mut self) {
-        let (node, header) = (&self.config.node, self.shared.header());
-        if self.supervisor.is_due() {
-            // What an earlier one has sent is in the table before the next one reads it.
-            self.store.receive(&self.shared);
-            let keep = self.descriptors().numbers().into_iter().chain(self.store.numbers()).collect();
-            self.supervisor.start(node, self.own_binary.as_fd(), keep, header);
-        }
-        if self.agent.is_due() {
-            self.agent.start(node, self.own_binary.as_fd(), Vec::new(), header);
+        for which in NodeProcess::ALL {
+            if self.role(which).is_due() {
+                let keep = self.descriptors_of(which);
+                let (node, own_binary) = (&self.config.node, self.own_binary.as_fd());
+                self.roles[which as usize].start(node, own_binary, keep, self.shared.header());
+            }
         }
     }
 
-    /// Nothing wakes an idle guard: a timeout exists only while something waits for its start or children to be reaped.
+    fn descriptors_of(&mut self, which: NodeProcess) -> Vec<RawFd> {
+        match which {
+            NodeProcess::Agent => Vec::new(),
+            NodeProcess::Supervisor => self.descriptors().of_supervisor(),
+            NodeProcess::Logger => {
+                // What was sent is in the table before a logger reads it.
+                self.store.receive(&self.shared);
+                let mut numbers = self.descriptors().of_logger();
+                let (newest, pipes) = self.store.numbers_for_logger();
+                numbers.extend(pipes);
+                self.shared.header().set_inherited(newest);
+                numbers
+            }
+        }
+    }
+
+    /// Room on the way to the logger is news only while there is something to pass on.
+    fn listen_to_outlet(&mut self) -> Result<(), KeeperError> {
+        let wanted = if self.store.is_behind() { Interest::Write } else { Interest::Nothing };
+        if wanted != self.outlet_interest {
+            self.outlet_interest = wanted;
+            let changed = self.poll.change(self.store.outlet(), Source::Outlet, wanted);
+            changed.map_err(KeeperError::system("watch a descriptor"))?;
+        }
+        Ok(())
+    }
+
+    fn role(&self, which: NodeProcess) -> &Role {
+        &self.roles[which as usize]
+    }
+
+    /// Nothing wakes an idle guard: a timeout exists only while something waits for its start, children to be reaped, or
+    /// the logger to end.
     fn timeout(&self) -> Option<Duration> {
-        let starts = [&self.supervisor, &self.agent].into_iter().filter_map(Role::due);
-        let earliest = starts.chain(self.asked.map(|since| since + LOOK)).min()?;
+        let starts = self.roles.iter().filter_map(Role::due);
+        let earliest = starts.chain(self.asked.map(|since| since + LOOK)).chain(self.last_words).min()?;
         Some(earliest.saturating_duration_since(Instant::now()))
     }
 
@@ -201,7 +251,7 @@ impl Guard {
     }
 
     fn hang_up(&self) {
-        if let Some(agent) = self.agent.pid() {
+        if let Some(agent) = self.role(NodeProcess::Agent).pid() {
             // SAFETY: no memory is involved, and the pid of an unreaped child is nobody else's.
             unsafe { libc::kill(agent.cast_signed(), libc::SIGHUP) };
         }
@@ -213,7 +263,7 @@ impl Guard {
         if self.told_to_end == 1 {
             tracing::info!(node = self.config.node, "leaving: the agent stops the units");
             header.set_leave(Leave::Since(super::monotonic_ns()));
-            self.agent.stop_starting();
+            self.roles[NodeProcess::Agent as usize].stop_starting();
         } else {
             header.set_leave(Leave::Now);
         }
@@ -223,8 +273,7 @@ impl Guard {
     /// Takes note of the node's own processes that are over, and of others as soon as that may be.
     fn reap(&mut self) {
         for which in NodeProcess::ALL {
-            let role = if which == NodeProcess::Supervisor { &self.supervisor } else { &self.agent };
-            if let Some(ended) = role.pid().and_then(wait::reap) {
+            if let Some(ended) = self.role(which).pid().and_then(wait::reap) {
                 self.own_ended(which, &ended);
             }
         }
@@ -244,13 +293,13 @@ impl Guard {
     /// too.
     fn must_look_before(&self) -> bool {
         let by_descent = self.shared.header().tree().is_none_or(|tree| tree.is_none());
-        self.supervisor.pid().is_some() && (by_descent || notify::is_waiting(&self.notify))
+        self.role(NodeProcess::Supervisor).pid().is_some() && (by_descent || notify::is_waiting(&self.notify))
     }
 
     fn reap_when_looked(&mut self) {
         let Some(since) = self.asked else { return };
         let looked = self.shared.header().reaping() == Reaping::Granted;
-        if looked || since.elapsed() >= LOOK || self.supervisor.pid().is_none() {
+        if looked || since.elapsed() >= LOOK || self.role(NodeProcess::Supervisor).pid().is_none() {
             self.asked = None;
             self.shared.header().set_reaping(Reaping::Idle);
             self.reap_all();
@@ -260,14 +309,13 @@ impl Guard {
     /// Each end is in the table before its pid can be used again.
     fn reap_all(&mut self) {
         while let Some(ended) = wait::peek() {
-            let own = [&self.supervisor, &self.agent].into_iter().any(|role| role.pid() == Some(ended.pid));
-            if !own {
+            let own = NodeProcess::ALL.into_iter().find(|which| self.role(*which).pid() == Some(ended.pid));
+            if own.is_none() {
                 self.shared.write_end(&ended);
             }
             let _ = wait::reap(ended.pid);
-            if own {
-                let supervisor = self.supervisor.pid() == Some(ended.pid);
-                self.own_ended(if supervisor { NodeProcess::Supervisor } else { NodeProcess::Agent }, &ended);
+            if let Some(which) = own {
+                self.own_ended(which, &ended);
             }
         }
         self.supervisor_bell.ring();
@@ -276,7 +324,7 @@ impl Guard {
     fn own_ended(&mut self, which: NodeProcess, ended: &Ended) {
         let header = self.shared.header();
         let leaving = header.leave() != Leave::No;
-        let role = if which == NodeProcess::Supervisor { &mut self.supervisor } else { &mut self.agent };
+        let role = &mut self.roles[which as usize];
         let wait = role.ended(header);
         let (node, code, signal) = (&self.config.node, ended.code, ended.signal);
         if header.has_left() || (leaving && which == NodeProcess::Agent) {
@@ -285,13 +333,19 @@ impl Guard {
         } else {
             tracing::warn!(node, code, signal, wait_ms = wait.as_millis(), "{which} ended and is started again");
         }
+        if header.has_left() && which == NodeProcess::Supervisor {
+            self.last_words = Some(Instant::now() + LAST_WORDS);
+            self.logger_bell.ring();
+        }
         self.supervisor_bell.ring();
     }
 
     /// Everything is gone, or it has to be made so.
     fn is_over(&self) -> bool {
-        let left = self.shared.header().has_left() && self.supervisor.pid().is_none();
-        left || self.told_to_end >= ENOUGH_SIGNALS
+        let has_ended = |which| self.role(which).pid().is_none();
+        let left = self.shared.header().has_left() && has_ended(NodeProcess::Supervisor);
+        let written = has_ended(NodeProcess::Logger) || self.last_words.is_some_and(|until| until <= Instant::now());
+        left && written || self.told_to_end >= ENOUGH_SIGNALS
     }
 
     fn finish(self) {
@@ -301,6 +355,14 @@ impl Guard {
         }
         diary::remove(&self.config.runtime);
         tracing::info!(node = self.config.node, "left");
+    }
+}
+
+fn argv(config: &GuardConfig, which: NodeProcess) -> Vec<OsString> {
+    match which {
+        NodeProcess::Supervisor => config.supervisor_argv.clone(),
+        NodeProcess::Logger => config.logger_argv.clone(),
+        NodeProcess::Agent => config.agent_argv.clone(),
     }
 }
 

@@ -2,10 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use fleet_proto::control;
 
 use super::shared::{Asked, Part, Use};
+
+/// Output that has to be in the spool before something is told.
+#[derive(Debug)]
+pub(crate) struct Draining {
+    pub(crate) since: Instant,
+    /// Slots with open pipes, with the number of what was asked.
+    pub(crate) wanted: Vec<(Use, u32)>,
+}
 
 /// A process that was spawned or adopted and is not known to be over.
 #[derive(Debug)]
@@ -18,6 +27,8 @@ pub(crate) struct Tracked {
     pub(crate) asked: Asked,
     /// Its slot in the shared table.
     pub(crate) place: Use,
+    /// It is over, and its output is not in the spool yet.
+    pub(crate) draining: Option<Draining>,
     /// Of an adopted process that is not (yet) the guard's child: its end is seen here only.
     pub(crate) handle: Option<(u64, OwnedFd)>,
 }
@@ -29,7 +40,7 @@ impl Tracked {
             start_time: self.start_time,
             role: self.part.word().to_owned(),
             invocation_id: self.invocation_id.clone(),
-            ended: false,
+            ended: self.draining.is_some(),
         }
     }
 }
@@ -39,6 +50,10 @@ impl Tracked {
 pub(crate) struct Unit {
     pub(crate) remembered: Vec<u8>,
     pub(crate) processes: Vec<Tracked>,
+    /// Slots with pipes that may be open.
+    pub(crate) places: Vec<Use>,
+    /// It is empty, and its output is not in the spool yet.
+    pub(crate) draining: Option<Draining>,
     /// It had processes since the last Emptied.
     pub(crate) populated: bool,
     /// Watch of its `cgroup.events`.
@@ -103,6 +118,7 @@ impl Held {
         let entry = self.unit(unit);
         entry.strays.remove(&process.pid);
         entry.had(&process.invocation_id);
+        entry.draining = None; // it is not empty any more
         entry.processes.push(process);
     }
 
@@ -112,7 +128,7 @@ impl Held {
 
     pub(crate) fn tracked(&self, pid: u32) -> Option<&Tracked> {
         let unit = self.units.get(self.owner(pid)?)?;
-        unit.processes.iter().find(|process| process.pid == pid)
+        unit.processes.iter().rev().find(|process| process.pid == pid)
     }
 
     /// The process that this request has made or adopted.
@@ -122,11 +138,16 @@ impl Held {
     }
 
     /// Takes a process that is over out of the table.
-    pub(crate) fn untrack(&mut self, pid: u32) -> Option<(String, Tracked)> {
-        let name = self.owners.remove(&pid)?;
-        let processes = &mut self.units.get_mut(&name)?.processes;
-        let index = processes.iter().position(|process| process.pid == pid)?;
-        Some((name, processes.remove(index)))
+    pub(crate) fn untrack(&mut self, place: Use) -> Option<(String, Tracked)> {
+        let is_it = |process: &Tracked| process.place == place;
+        let (name, unit) = self.units.iter_mut().find(|(_, unit)| unit.processes.iter().any(is_it))?;
+        let name = name.clone();
+        let process = unit.processes.remove(unit.processes.iter().position(is_it)?);
+        // Its pid may be another one's by now.
+        if self.tracked(process.pid).is_none() {
+            self.owners.remove(&process.pid);
+        }
+        Some((name, process))
     }
 
     /// The adopted process that is watched under `number`.
@@ -166,9 +187,22 @@ impl Held {
 mod tests {
     use super::*;
 
+    fn place(pid: u32) -> Use {
+        Use { index: pid as usize, serial: pid.into() }
+    }
+
     fn process(pid: u32) -> Tracked {
-        let (invocation_id, place) = ("1".to_owned(), Use { index: 0, serial: 1 });
-        Tracked { pid, start_time: 1, part: Part::Main, invocation_id, asked: Asked::default(), place, handle: None }
+        let (invocation_id, place) = ("1".to_owned(), place(pid));
+        Tracked {
+            pid,
+            start_time: 1,
+            part: Part::Main,
+            invocation_id,
+            asked: Asked::default(),
+            place,
+            draining: None,
+            handle: None,
+        }
     }
 
     #[test]
@@ -176,9 +210,9 @@ mod tests {
         let mut held = Held::default();
         held.track("a.service", process(7));
         assert_eq!(held.owner(7), Some("a.service"));
-        let (unit, over) = held.untrack(7).unwrap();
+        let (unit, over) = held.untrack(place(7)).unwrap();
         assert_eq!((unit.as_str(), over.pid), ("a.service", 7));
-        assert!(held.untrack(7).is_none());
+        assert!(held.untrack(place(7)).is_none());
         assert!(held.units["a.service"].populated, "until somebody looked whether others are left");
     }
 

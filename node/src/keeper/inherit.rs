@@ -1,4 +1,4 @@
-//! What a supervisor gets from the guard that started it: the shared table, and descriptors under the numbers it names.
+//! What supervisor and logger get from the guard that started them: the shared table, and descriptors under the numbers it names.
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -8,44 +8,72 @@ use rustix::io::FdFlags;
 
 use super::KeeperError;
 use super::bell::Bell;
-use super::shared::{self, Descriptors, Shared};
+use super::shared::{self, Shared};
 use super::store::Depositor;
 
-/// Everything this process was given.
-pub(crate) struct Inherited {
+/// Everything a supervisor is given.
+pub(crate) struct GivenToSupervisor {
     pub(crate) shared: Shared,
     /// The guard's pid.
     pub(crate) guard: u32,
     pub(crate) bell: Bell,
     pub(crate) guard_bell: Bell,
+    pub(crate) logger_bell: Bell,
     pub(crate) control: OwnedFd,
     pub(crate) notify: OwnedFd,
     pub(crate) depositor: Depositor,
 }
 
-impl Inherited {
-    /// Takes it. Once in a process.
-    pub(crate) fn take(runtime: &Path, boot_id: &str) -> Result<Self, KeeperError> {
-        let path = runtime.join(shared::FILE);
-        let shared = Shared::open(runtime, boot_id).map_err(KeeperError::path("open", &path))?;
-        let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get().cast_unsigned());
-        // Not by hand: descriptors are taken by the numbers in the table.
-        let Some(shared) = shared.filter(|shared| shared.header().guard().is_some_and(|guard| guard.pid == parent))
-        else {
-            return Err(KeeperError::NotStartedByGuard { table: path });
-        };
-        let Descriptors { supervisor_bell, guard_bell, control, notify, depositor } = shared.header().descriptors();
-        let given = |number| given(number).map_err(KeeperError::system("take a descriptor that the guard gave"));
-        Ok(Self {
-            guard: parent,
-            bell: Bell::given(given(supervisor_bell)?),
-            guard_bell: Bell::given(given(guard_bell)?),
-            control: given(control)?,
-            notify: given(notify)?,
-            depositor: Depositor::given(given(depositor)?),
-            shared,
-        })
+/// Everything a logger is given, besides the pipes.
+pub(crate) struct GivenToLogger {
+    pub(crate) shared: Shared,
+    pub(crate) bell: Bell,
+    pub(crate) supervisor_bell: Bell,
+    pub(crate) inlet: OwnedFd,
+}
+
+/// Takes what a supervisor is given. Once in a process.
+pub(crate) fn to_supervisor(runtime: &Path, boot_id: &str) -> Result<GivenToSupervisor, KeeperError> {
+    let (shared, guard) = table(runtime, boot_id)?;
+    let numbers = shared.header().descriptors();
+    Ok(GivenToSupervisor {
+        guard,
+        bell: Bell::given(take(numbers.supervisor_bell)?),
+        guard_bell: Bell::given(take(numbers.guard_bell)?),
+        logger_bell: Bell::given(take(numbers.logger_bell)?),
+        control: take(numbers.control)?,
+        notify: take(numbers.notify)?,
+        depositor: Depositor::given(take(numbers.depositor)?),
+        shared,
+    })
+}
+
+/// Takes what a logger is given. Once in a process.
+pub(crate) fn to_logger(runtime: &Path, boot_id: &str) -> Result<GivenToLogger, KeeperError> {
+    let (shared, _) = table(runtime, boot_id)?;
+    let numbers = shared.header().descriptors();
+    Ok(GivenToLogger {
+        bell: Bell::given(take(numbers.logger_bell)?),
+        supervisor_bell: Bell::given(take(numbers.supervisor_bell)?),
+        inlet: take(numbers.inlet)?,
+        shared,
+    })
+}
+
+/// The table, if this process's parent is the guard it names, whose pid is given, too.
+fn table(runtime: &Path, boot_id: &str) -> Result<(Shared, u32), KeeperError> {
+    let path = runtime.join(shared::FILE);
+    let shared = Shared::open(runtime, boot_id).map_err(KeeperError::path("open", &path))?;
+    let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get().cast_unsigned());
+    // Not by hand: descriptors are taken by the numbers in the table.
+    match shared.filter(|shared| shared.header().guard().is_some_and(|guard| guard.pid == parent)) {
+        Some(shared) => Ok((shared, parent)),
+        None => Err(KeeperError::NotStartedByGuard { table: path }),
     }
+}
+
+fn take(number: RawFd) -> Result<OwnedFd, KeeperError> {
+    given(number).map_err(KeeperError::system("take a descriptor that the guard gave"))
 }
 
 /// Takes a descriptor that the table names, and marks it as not to be passed on. Once for each.

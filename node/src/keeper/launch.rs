@@ -4,15 +4,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use fleet_proto::control::{Exited, Failure, Spawn, Spawned};
+use fleet_proto::control::{Exited, Failure, Spawn, Spawned, WriteLog};
 use fleet_units::ids::UnitName;
-use fleet_units::log_record::Stream;
 use nix::sys::inotify::AddWatchFlags;
 use rustix::fs::{Gid, OFlags, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::held::Tracked;
-use super::shared::{Asked, Facts, Part, Use};
+use super::shared::{Asked, Facts, Part, STREAMS, Use};
 use super::supervisor::Supervisor;
 use crate::kernel::spawn::{Command, Kind, Program, Running, UnitSetup, failure, start};
 
@@ -48,7 +47,7 @@ impl Sink {
 impl Supervisor {
     /// Starts a process of a unit. It is in the shared table before it is there.
     pub(crate) fn spawn(&mut self, spawn: &Spawn, asked: Asked) -> Result<Spawned, Failure> {
-        let unit = unit_name(&spawn.unit)?;
+        unit_name(&spawn.unit)?;
         let part = part(&spawn.role)?;
         if let Some((pid, start_time)) = self.done_before(asked) {
             return Ok(Spawned { pid, start_time, ..Spawned::default() });
@@ -70,7 +69,7 @@ impl Supervisor {
         let facts = Facts { unit: spawn.unit.clone(), part, invocation_id: spawn.invocation_id.clone(), asked };
         let place = self.shared.take(&facts).map_err(|error| failure("table of processes", 0, &error))?;
         // Before there is anybody to write: from here on the pipes outlive this process.
-        if let Err(error) = self.depositor.keep(place, [stdout.reader(), stderr.reader()]) {
+        if let Err(error) = self.deposit(place, [stdout.reader(), stderr.reader(), None]) {
             self.give_up(place);
             return Err(failure("pipes to the guard", EXIT_STDOUT, &error));
         }
@@ -87,6 +86,7 @@ impl Supervisor {
                 open_files: self.open_files,
             }),
         });
+        self.held.unit(&spawn.unit).places.push(place);
         let running = match started {
             Ok(running) => running,
             Err(failure) => {
@@ -94,8 +94,6 @@ impl Supervisor {
                 return Err(failure);
             }
         };
-        self.capture(place, &unit, spawn, Stream::Stdout, stdout);
-        self.capture(place, &unit, spawn, Stream::Stderr, stderr);
         self.write_down(place, facts, &running);
         Ok(Spawned { pid: running.pid, start_time: running.start_time, unenforced: running.unenforced })
     }
@@ -116,7 +114,8 @@ impl Supervisor {
         self.shared.set_start_time(place, start_time);
         self.shared.runs(place);
         let Facts { unit, part, invocation_id, asked } = facts;
-        self.held.track(&unit, Tracked { pid, start_time, part, invocation_id, asked, place, handle: None });
+        self.held
+            .track(&unit, Tracked { pid, start_time, part, invocation_id, asked, place, draining: None, handle: None });
     }
 
     /// There is nothing (more) to know of this use of a slot.
@@ -125,11 +124,26 @@ impl Supervisor {
         self.shared.free(place);
     }
 
-    /// The same, if the end was told and no pipe is open any more.
-    pub(crate) fn free_if_done(&self, place: Use) {
-        if self.shared.is_told(place) && !self.output.has(place) {
-            self.give_up(place);
-        }
+    /// Gives the reading ends of pipes away, to be kept and read.
+    fn deposit(&self, place: Use, ends: [Option<BorrowedFd<'_>>; STREAMS]) -> io::Result<()> {
+        let streams = (0..).zip(&ends).filter(|(_, end)| end.is_some()).fold(0, |mask, (bit, _)| mask | 1 << bit);
+        self.shared.set_captured(place, streams);
+        self.depositor.keep(place, ends)
+    }
+
+    /// Adds a line of the node daemon's own: through a pipe like everything else, so it is not lost with this process, and
+    /// comes after what it is about.
+    pub(crate) fn write_line(&mut self, log: &WriteLog) -> Result<(), Failure> {
+        let failed = |error: io::Error| failure("log line", 0, &error);
+        let (unit, invocation_id) = (unit_name(&log.unit)?.into(), log.invocation_id.clone());
+        let facts = Facts { unit, part: Part::Other, invocation_id, asked: Asked::default() };
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| failed(e.into()))?;
+        // What does not fit a pipe is cut off.
+        rustix::io::write(&writer, format!("{}\n", log.text).as_bytes()).map_err(|e| failed(e.into()))?;
+        let place = self.shared.take(&facts).map_err(failed)?;
+        self.deposit(place, [None, None, Some(reader.as_fd())]).inspect_err(|_| self.give_up(place)).map_err(failed)?;
+        self.shared.pipe_only(place);
+        Ok(())
     }
 
     /// The open folder of the unit's group, which is made and watched if it is new. `None`: there are no groups, or a
@@ -161,13 +175,6 @@ impl Supervisor {
             && let Some(unit) = self.held.units.get_mut(name)
         {
             unit.watch = None; // the kernel drops the watch with the file
-        }
-    }
-
-    fn capture(&mut self, place: Use, unit: &UnitName, spawn: &Spawn, stream: Stream, sink: Sink) {
-        let Sink::Captured { reader, .. } = sink else { return };
-        if let Err(error) = self.output.add(&self.poll, place, unit, stream, &spawn.invocation_id, reader) {
-            tracing::error!(unit = %unit, %error, "output cannot be read");
         }
     }
 }

@@ -1,26 +1,28 @@
-//! The processes that outlive the agent: the guard, which is the parent of everything, and the supervisor, which acts.
+//! The processes that outlive the agent: the guard, which is the parent of everything, the supervisor, which acts, and the
+//! logger, which moves what units write.
 //!
 //! One thread each, one epoll loop, no async, no policy. The supervisor does what the agent asks over the control socket,
 //! and keeps what the agent has to know (what runs, how things ended, who said what) until the agent says it knows.
 //!
 //! ```text
-//! guard ---- starts, and starts again ----> supervisor, agent         reaps every child: ends -> shared table
+//! guard ---- starts, and starts again ----> supervisor, logger, agent     reaps every child: ends -> shared table
 //!   |  \____ shared table, bells ___________/    |  control.sock: requests, replies, events
 //!   |                                            '--------------------------------------------> agent
 //!   '- units' processes (made by the supervisor as the guard's children)
-//!        --stdout, stderr: pipes-->   output -> spool             supervisor
+//!        --stdout, stderr: pipes-->   output -> spool             logger
 //!        --sd_notify: notify.sock-->  notify -> Notified          supervisor
 //!                                     inotify on cgroup.events -> Emptied
 //! ```
 //! Files: [`guard`] and [`role`] are the guard; [`shared`] the table, [`store`] the copies of pipes, [`bell`] and [`inherit`]
-//! what both share.
+//! what they share. [`logger`] and [`output`] are the logger.
 //! [`supervisor`] is its loop, [`requests`] what it does on demand, [`launch`] a Spawn; [`held`] what is held, [`events`]
-//! what is to be told, [`reap`] what becomes an event, [`members`] who belongs to a unit where there are no cgroups,
+//! what is to be told, [`reap`] what becomes an event, [`drain`] when, [`members`] who belongs to a unit where there are no cgroups,
 //! [`diary`] and [`restore`] what survives a killed supervisor, [`leftover`] ends what nobody supervises. See docs/design/supervision.md.
 
 mod bell;
 mod control;
 mod diary;
+mod drain;
 mod events;
 pub(crate) mod frame;
 mod guard;
@@ -29,6 +31,7 @@ mod inherit;
 mod launch;
 mod leftover;
 mod lock;
+mod logger;
 mod members;
 mod notify;
 mod output;
@@ -48,11 +51,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::logs::SpoolError;
-use crate::logs::spool::SpoolLimits;
 
 pub use frame::FrameError;
 pub use guard::{GuardConfig, guard};
 pub use leftover::end_of as end_leftovers;
+pub use logger::{LoggerConfig, logger};
 pub use supervisor::supervisor;
 
 /// Asks the agent to stop every unit in order, and to end. Not SIGTERM: that ends an agent and nothing else, so that a
@@ -64,7 +67,7 @@ pub(crate) const STOP_UNITS: i32 = libc::SIGUSR1;
 pub struct SupervisorConfig {
     /// The node's name, for messages and for the name of its cgroup.
     pub node: String,
-    /// The node's state folder; the spool is in it.
+    /// The node's state folder.
     pub state: PathBuf,
     /// The node's runtime folder: sockets and the shared table.
     pub runtime: PathBuf,
@@ -72,8 +75,6 @@ pub struct SupervisorConfig {
     pub stop_timeout: Duration,
     /// Whether units get cgroups of their own where that is possible.
     pub cgroups: bool,
-    /// Bounds of the units' logs on this node.
-    pub spool_limits: SpoolLimits,
 }
 
 /// Why a guard or a supervisor cannot start or go on.

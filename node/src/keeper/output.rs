@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleet_units::ids::{InvocationId, UnitName};
+use fleet_units::log_frame::{STREAMS, stream_index};
 use fleet_units::log_record::Stream;
 use fleet_units::time::Timestamp;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::io::Errno;
 
 use super::poll::{Poll, Source};
 use super::shared::Use;
-use crate::logs::spool::{CHUNK, Spool, SpoolWriter};
+use crate::logs::spool::{Spool, SpoolWriter};
 
 /// The time now, as log frames carry it.
 fn now() -> Timestamp {
@@ -30,15 +32,14 @@ struct Pipe {
     invocation: InvocationId,
 }
 
-/// All pipes, with one buffer for all of them.
+/// All pipes.
 pub(crate) struct Output {
     spool: Spool,
     writers: BTreeMap<UnitName, SpoolWriter>,
+    /// By [`number`].
     pipes: BTreeMap<u64, Pipe>,
-    last: u64,
-    buffer: Vec<u8>,
-    /// Slots of pipes that were closed.
-    closed: Vec<Use>,
+    /// Pipes that were closed and are not told yet.
+    closed: Vec<(Use, Stream)>,
 }
 
 /// What a read found.
@@ -48,16 +49,14 @@ enum Read {
     End,
 }
 
+/// Names a pipe; never used twice.
+fn number(place: Use, stream: Stream) -> u64 {
+    place.serial << 2 | stream_index(stream) as u64
+}
+
 impl Output {
     pub(crate) fn new(spool: Spool) -> Self {
-        Self {
-            spool,
-            writers: BTreeMap::new(),
-            pipes: BTreeMap::new(),
-            last: 0,
-            buffer: vec![0; CHUNK],
-            closed: Vec::new(),
-        }
+        Self { spool, writers: BTreeMap::new(), pipes: BTreeMap::new(), closed: Vec::new() }
     }
 
     /// Reads `reader`, which must not block, from now on.
@@ -70,20 +69,20 @@ impl Output {
         invocation: &str,
         reader: OwnedFd,
     ) -> io::Result<()> {
-        self.last += 1;
-        poll.add(&reader, Source::Pipe(self.last))?;
+        let number = number(place, stream);
+        poll.add(&reader, Source::Pipe(number))?;
         let invocation = invocation_id(invocation);
-        self.pipes.insert(self.last, Pipe { place, reader, unit: unit.clone(), stream, invocation });
+        self.pipes.insert(number, Pipe { place, reader, unit: unit.clone(), stream, invocation });
         Ok(())
     }
 
     /// Whether a pipe of the process in this slot is open.
     pub(crate) fn has(&self, place: Use) -> bool {
-        self.pipes.values().any(|pipe| pipe.place == place)
+        STREAMS.into_iter().any(|stream| self.pipes.contains_key(&number(place, stream)))
     }
 
-    /// Slots of which a pipe was closed since the last call.
-    pub(crate) fn take_closed(&mut self) -> Vec<Use> {
+    /// Pipes that were closed since the last call.
+    pub(crate) fn take_closed(&mut self) -> Vec<(Use, Stream)> {
         std::mem::take(&mut self.closed)
     }
 
@@ -94,19 +93,17 @@ impl Output {
         }
     }
 
-    /// Reads what the unit's processes have written until now. What they write meanwhile comes later, so a unit that
+    /// Reads what has been written to the process's pipes until now. What is written meanwhile comes later, so a unit that
     /// never stops writing holds nobody up.
-    pub(crate) fn drain(&mut self, poll: &Poll, unit: &str) {
-        let of_unit = self.pipes.iter().filter(|(_, pipe)| pipe.unit.as_str() == unit);
-        let numbers: Vec<u64> = of_unit.map(|(number, _)| *number).collect();
-        for number in numbers {
-            self.drain_one(poll, number);
+    pub(crate) fn drain(&mut self, poll: &Poll, place: Use) {
+        for stream in STREAMS {
+            self.drain_one(poll, number(place, stream));
         }
     }
 
     fn drain_one(&mut self, poll: &Poll, number: u64) {
         let Some(pipe) = self.pipes.get(&number) else { return };
-        let mut left = usize::try_from(rustix::io::ioctl_fionread(&pipe.reader).unwrap_or(0)).unwrap_or(0);
+        let mut left = waiting(&pipe.reader);
         // Once more when all is read: that finds the end, if this was the last writer.
         loop {
             match self.read(number) {
@@ -126,45 +123,38 @@ impl Output {
 
     fn read(&mut self, number: u64) -> Read {
         let Some(pipe) = self.pipes.get(&number) else { return Read::Nothing };
-        match rustix::io::read(&pipe.reader, &mut self.buffer[..]) {
+        match waiting(&pipe.reader) {
+            0 if is_at_end(&pipe.reader) => return Read::End,
+            0 => return Read::Nothing,
+            _ => {}
+        }
+        let moved = match writer(&mut self.writers, &self.spool, &pipe.unit) {
+            Some(writer) => writer.splice(pipe.stream, pipe.invocation, now(), pipe.reader.as_fd()),
+            None => rustix::io::read(&pipe.reader, &mut [0; 4096]).map_err(Into::into), // the unit must not wait for ever
+        };
+        match moved {
             Ok(0) => Read::End,
-            Ok(count) => {
-                if let Some(writer) = writer(&mut self.writers, &self.spool, &pipe.unit) {
-                    writer.append(pipe.stream, pipe.invocation, now(), &self.buffer[..count]);
-                }
-                Read::Some(count)
-            }
-            Err(Errno::AGAIN | Errno::INTR) => Read::Nothing,
+            Ok(count) => Read::Some(count),
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::AGAIN | Errno::INTR)) => Read::Nothing,
             Err(_) => Read::End,
         }
     }
 
     fn close(&mut self, poll: &Poll, number: u64) {
         let Some(pipe) = self.pipes.remove(&number) else { return };
+        // The guard has a copy, which would keep it watched.
         poll.remove(&pipe.reader);
-        self.closed.push(pipe.place);
+        self.closed.push((pipe.place, pipe.stream));
         let mut others = self.pipes.values().filter(|other| other.unit == pipe.unit).peekable();
         if others.peek().is_none() {
             // Nothing is kept for a unit that does not run.
             if let Some(mut writer) = self.writers.remove(&pipe.unit) {
-                writer.finish(Stream::Stdout, now());
-                writer.finish(Stream::Stderr, now());
+                STREAMS.into_iter().for_each(|stream| writer.finish(stream, now()));
             }
         } else if others.all(|other| other.stream != pipe.stream)
             && let Some(writer) = self.writers.get_mut(&pipe.unit)
         {
             writer.finish(pipe.stream, now());
-        }
-    }
-
-    /// Adds a line of the node daemon's own.
-    pub(crate) fn write_line(&mut self, unit: &UnitName, invocation: &str, text: &str) {
-        let kept = self.pipes.values().any(|pipe| pipe.unit == *unit);
-        if let Some(writer) = writer(&mut self.writers, &self.spool, unit) {
-            writer.append(Stream::Fleet, invocation_id(invocation), now(), format!("{text}\n").as_bytes());
-        }
-        if !kept {
-            self.writers.remove(unit);
         }
     }
 
@@ -178,10 +168,13 @@ impl Output {
     }
 }
 
+/// Bytes in the pipe.
+fn waiting(reader: &OwnedFd) -> usize {
+    usize::try_from(rustix::io::ioctl_fionread(reader).unwrap_or(0)).unwrap_or(0)
+}
+
 /// No writer is left and nothing is in it.
 fn is_at_end(reader: &OwnedFd) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd;
     let mut polled = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
     let ready = poll(&mut polled, PollTimeout::ZERO).is_ok_and(|count| count > 0);
     let flags = polled[0].revents().unwrap_or(PollFlags::empty());

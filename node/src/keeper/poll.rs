@@ -14,6 +14,9 @@ pub(crate) enum Source {
     Signals,
     Bell,
     Store,
+    /// The way to the logger has room again.
+    Outlet,
+    Inlet,
     /// The guard's end of the channel to it: it only ever says that the guard is gone.
     Guard,
     Listener,
@@ -39,6 +42,8 @@ impl Source {
             Self::Bell => (7, 0),
             Self::Store => (8, 0),
             Self::Guard => (9, 0),
+            Self::Outlet => (10, 0),
+            Self::Inlet => (11, 0),
         };
         (tag << TAG) | number
     }
@@ -55,6 +60,8 @@ impl Source {
             7 => Self::Bell,
             8 => Self::Store,
             9 => Self::Guard,
+            10 => Self::Outlet,
+            11 => Self::Inlet,
             _ => Self::Adopted(number),
         }
     }
@@ -103,7 +110,7 @@ impl Poll {
         Ok(epoll::modify(&self.epoll, descriptor, data, interest.flags())?)
     }
 
-    /// Watches for nothing but the end of the other side.
+    /// Watches for nothing but the end of the other side, for now.
     pub(crate) fn add_end(&self, descriptor: impl AsFd, source: Source) -> io::Result<()> {
         let data = epoll::EventData::new_u64(source.encode());
         Ok(epoll::add(&self.epoll, descriptor, data, epoll::EventFlags::empty())?)

@@ -30,27 +30,20 @@ impl Supervisor {
         self.take_ends();
     }
 
-    /// Takes note of every end that the guard wrote down.
-    pub(crate) fn take_ends(&mut self) {
-        let over = |process: &Tracked| Some((process.place, process.pid, self.shared.end_of(process.place)?));
-        let processes = self.held.units.values().flat_map(|unit| &unit.processes);
-        let ends: Vec<(Use, u32, Option<Ended>)> = processes.filter_map(over).collect();
-        for (place, pid, end) in ends {
-            self.process_ended(place, pid, end);
+    /// The process in this slot is over, and all it wrote is in the spool.
+    pub(crate) fn tell_end(&mut self, place: Use) {
+        let Some(end) = self.shared.end_of(place) else { return };
+        let Some((unit, process)) = self.held.untrack(place) else { return };
+        if let Some((_, handle)) = &process.handle {
+            self.poll.remove(handle.as_fd());
         }
-        self.look_for_empty();
-    }
-
-    fn process_ended(&mut self, place: Use, pid: u32, end: Option<Ended>) {
-        let Some((unit, process)) = self.held.untrack(pid) else { return };
         let exited = match end {
             Some(Ended { code, signal, core_dumped, .. }) => Exited { code, signal, core_dumped, ..exited(&process) },
             None => Exited { unknown: true, ..exited(&process) },
         };
-        self.tell_end(&unit, process, exited);
+        self.push(&unit, event::Event::Exited(exited), place.serial);
         // After the event is written down, with the use of this slot: so it is told once, whoever tells it.
         self.shared.told(place);
-        self.free_if_done(place);
     }
 
     /// An adopted process that is another one's child is over. If it became this one's child meanwhile, it is told when
@@ -66,15 +59,6 @@ impl Supervisor {
             self.shared.lose(*place);
         }
         self.take_ends();
-    }
-
-    fn tell_end(&mut self, unit: &str, process: Tracked, exited: Exited) {
-        if let Some((_, handle)) = &process.handle {
-            self.poll.remove(handle.as_fd());
-        }
-        // What it wrote is in the log before anybody hears of its end.
-        self.output.drain(&self.poll, unit);
-        self.push(unit, event::Event::Exited(exited), process.place.serial);
     }
 
     /// Has the agent told something, also by the next supervisor.
@@ -103,7 +87,7 @@ impl Supervisor {
     }
 
     /// Looks whether units have lost their last process.
-    fn look_for_empty(&mut self) {
+    pub(crate) fn look_for_empty(&mut self) {
         let bare = |unit: &super::held::Unit| unit.populated && unit.processes.is_empty();
         let units: Vec<String> =
             self.held.units.iter().filter(|(_, unit)| bare(unit)).map(|(name, _)| name.clone()).collect();
@@ -132,8 +116,23 @@ impl Supervisor {
                 }
             }
         }
-        self.output.drain(&self.poll, name);
+        if unit.draining.is_none() {
+            let draining = self.ask_for_output(name);
+            let at_once = self.is_drained(&draining);
+            self.held.unit(name).draining = Some(draining);
+            if at_once {
+                self.tell_empty(name);
+            }
+        }
+    }
+
+    /// The unit is empty, and all its output is in the spool.
+    pub(crate) fn tell_empty(&mut self, name: &str) {
         let unit = self.held.unit(name);
+        unit.draining = None;
+        if !unit.populated || !unit.processes.is_empty() {
+            return; // something was started meanwhile
+        }
         unit.emptied();
         let released = unit.released;
         self.push(name, event::Event::Emptied(Emptied {}), 0);

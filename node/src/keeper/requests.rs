@@ -65,7 +65,7 @@ impl Supervisor {
                 Ok(None)
             }
             request::Request::WriteLog(log) => {
-                self.output.write_line(&unit_name(&log.unit)?, &log.invocation_id, &log.text);
+                self.write_line(&log)?;
                 Ok(None)
             }
             request::Request::Attach(_) => Err(refused("attach", "is the first request only")),
@@ -283,7 +283,7 @@ impl Supervisor {
             self.shared.free(place);
             return Err(refused(&step, "the process is over"));
         }
-        Ok(Tracked { pid, start_time, part, invocation_id, asked, place, handle })
+        Ok(Tracked { pid, start_time, part, invocation_id, asked, place, draining: None, handle })
     }
 
     /// The process that can only be the main one: an orphan of the unit, and the only one.

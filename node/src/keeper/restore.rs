@@ -1,19 +1,15 @@
-//! What a new supervisor finds of an earlier one: the diary, the shared table, the pipes, the cgroups. Together they are
+//! What a new supervisor finds of an earlier one: the diary, the shared table, the cgroups. Together they are
 //! what the earlier one held; nothing of it is guessed.
 
 use std::collections::BTreeSet;
-use std::os::fd::OwnedFd;
 
 use fleet_proto::control::{DiaryBegun, DiaryEvent, DiaryUnit, Process, Remember, Stray, diary_entry, event};
-use fleet_units::log_record::Stream;
 use nix::sys::inotify::AddWatchFlags;
 
 use super::diary::{self, Diary};
 use super::held::{Tracked, Unit};
-use super::inherit;
-use super::launch::unit_name;
 use super::poll::Source;
-use super::shared::{Phase, STREAMS, Seen};
+use super::shared::{Phase, Seen};
 use super::supervisor::Supervisor;
 use crate::kernel::process;
 
@@ -86,6 +82,7 @@ impl Supervisor {
                     asked: facts.asked,
                     place: *place,
                     handle: None,
+                    draining: None,
                 };
                 if phase.is_alive() {
                     self.shared.runs(*place);
@@ -94,8 +91,9 @@ impl Supervisor {
                 self.held.track(&facts.unit, process);
             }
         }
-        self.restore_pipes(seen);
-        self.free_if_done(*place);
+        if !self.shared.is_closed(*place) {
+            self.held.unit(&facts.unit).places.push(*place);
+        }
     }
 
     /// A process that was running when it was last looked at.
@@ -121,20 +119,6 @@ impl Supervisor {
             }
             // The guard writes how it ended before it reaps it; one that is gone and has no end was another one's child.
             Err(_) => drop(self.shared.lose(process.place)),
-        }
-    }
-
-    fn restore_pipes(&mut self, seen: &Seen) {
-        let Ok(unit) = unit_name(&seen.facts.unit) else { return };
-        let numbers: [Option<i32>; STREAMS] = self.shared.ends(seen.place);
-        for (stream, number) in [Stream::Stdout, Stream::Stderr].into_iter().zip(numbers) {
-            let Some(number) = number else { continue };
-            let added = inherit::given(number).and_then(|reader: OwnedFd| {
-                self.output.add(&self.poll, seen.place, &unit, stream, &seen.facts.invocation_id, reader)
-            });
-            if let Err(error) = added {
-                tracing::error!(unit = %unit, %error, "output cannot be read");
-            }
         }
     }
 

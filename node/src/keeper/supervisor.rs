@@ -14,9 +14,8 @@ use super::control::Server;
 use super::diary::Diary;
 use super::events::Events;
 use super::held::Held;
-use super::inherit::Inherited;
+use super::inherit::{self, GivenToSupervisor};
 use super::notify::Notify;
-use super::output::Output;
 use super::poll::{Poll, Source};
 use super::shared::{Exact, Leave, NodeProcess, Shared};
 use super::store::Depositor;
@@ -24,7 +23,6 @@ use super::{KeeperError, STOP_UNITS, SupervisorConfig, guard, socket};
 use crate::kernel::cgroup::Tree;
 use crate::kernel::limits::Pair;
 use crate::kernel::{boot, process, signals};
-use crate::logs::spool::Spool;
 
 /// How long killed processes may take to be gone at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,6 +50,7 @@ pub(crate) struct Supervisor {
     pub(crate) guard: u32,
     pub(crate) bell: Bell,
     pub(crate) guard_bell: Bell,
+    pub(crate) logger_bell: Bell,
     /// Where copies of pipes go.
     pub(crate) depositor: Depositor,
     pub(crate) held: Held,
@@ -60,7 +59,6 @@ pub(crate) struct Supervisor {
     /// Of the diary.
     pub(crate) continuity: u64,
     pub(crate) events: Events,
-    pub(crate) output: Output,
     pub(crate) notify: Notify,
     pub(crate) server: Server,
     /// `None`: this host or user has no cgroups of its own.
@@ -81,7 +79,7 @@ pub(crate) struct Supervisor {
 /// that a guard has started.
 ///
 /// # Errors
-/// When no guard has started it, or the spool cannot be used.
+/// When no guard has started it.
 pub fn supervisor(config: SupervisorConfig) -> Result<(), KeeperError> {
     let mut supervisor = Supervisor::start(config)?;
     while supervisor.phase != Phase::Killing {
@@ -98,8 +96,8 @@ impl Supervisor {
         super::single_threaded()?;
         signals::ignore_pipe();
         let boot_id = boot::id().map_err(KeeperError::system("read the boot id"))?;
-        let Inherited { shared, guard, bell, guard_bell, control, notify, depositor } =
-            Inherited::take(&config.runtime, &boot_id)?;
+        let GivenToSupervisor { shared, guard, bell, guard_bell, logger_bell, control, notify, depositor } =
+            inherit::to_supervisor(&config.runtime, &boot_id)?;
         let poll = Poll::new().map_err(KeeperError::system("make an epoll"))?;
         let groups = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
             .map_err(|error| KeeperError::system("make an inotify")(error.into()))?;
@@ -108,7 +106,6 @@ impl Supervisor {
         watch(poll.add(&groups, Source::Groups))?;
         watch(poll.add_end(&depositor, Source::Guard))?;
         let cgroups = own_cgroups(&config, &shared);
-        let spool = Spool::open(&config.state.join("spool"), config.spool_limits)?;
         let socket = config.runtime.join("notify.sock");
         let mut supervisor = Self {
             server: Server::new(UnixListener::from(control), &poll).map_err(KeeperError::system("serve the socket"))?,
@@ -121,7 +118,6 @@ impl Supervisor {
                 .open("/dev/null")
                 .map_err(KeeperError::path("open", "/dev/null"))?,
             open_files: shared.header().open_files(),
-            output: Output::new(spool),
             held: Held::default(),
             diary: None,
             continuity: 0,
@@ -134,6 +130,7 @@ impl Supervisor {
             guard,
             bell,
             guard_bell,
+            logger_bell,
             depositor,
             cgroups,
             groups,
@@ -154,8 +151,8 @@ impl Supervisor {
             }
             self.handle(source);
         }
-        for place in self.output.take_closed() {
-            self.free_if_done(place);
+        if self.drained_at_the_latest().is_some_and(|latest| latest <= Instant::now()) {
+            self.tell_what_is_drained();
         }
         self.keep_diary_short();
         self.leave_when_asked();
@@ -181,7 +178,8 @@ impl Supervisor {
 
     fn handle(&mut self, source: Source) {
         match source {
-            Source::Signals | Source::Store | Source::Guard => {} // the guard's
+            // The guard's, and the logger's.
+            Source::Signals | Source::Store | Source::Guard | Source::Outlet | Source::Inlet | Source::Pipe(_) => {}
             Source::Bell => self.on_bell(),
             Source::Listener => self.server.accept(&self.poll),
             // What is left wakes the loop again, after everything else had its turn.
@@ -191,18 +189,18 @@ impl Supervisor {
                 self.server.receive(&self.poll, number);
                 self.serve(number);
             }
-            Source::Pipe(number) => self.output.readable(&self.poll, number),
             Source::Adopted(number) => self.on_adopted_end(number),
         }
     }
 
-    /// Nothing wakes an idle supervisor: a timeout exists only while units wait for their end.
+    /// Nothing wakes an idle supervisor: a timeout exists only while units wait for their end, or ends for the logger.
     fn timeout(&self) -> Option<Duration> {
         let deadline = match self.phase {
             Phase::Leaving { deadline, .. } => Some(deadline),
             Phase::Serving | Phase::Killing => None,
         };
-        Some(deadline?.saturating_duration_since(Instant::now()))
+        let earliest = deadline.into_iter().chain(self.drained_at_the_latest()).min()?;
+        Some(earliest.saturating_duration_since(Instant::now()))
     }
 
     /// Tells the agent what it does not know yet, as far as it takes it, and stops reading notifications while too much
@@ -264,7 +262,6 @@ impl Supervisor {
             }
             self.poll.wait(Some(Duration::from_millis(10))).map_err(KeeperError::system("wait for events"))?;
         }
-        self.output.finish(&self.poll);
         for (unit, _) in self.held.units.iter().filter(|(_, entry)| entry.populated) {
             tracing::error!(node = self.config.node, unit, "processes that cannot be killed are left");
         }

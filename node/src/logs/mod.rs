@@ -12,6 +12,7 @@ pub mod query;
 pub mod read;
 pub mod segments;
 pub mod ship;
+mod splice;
 pub mod spool;
 pub mod watch;
 

@@ -1,4 +1,4 @@
-//! The writing side of the spool: called by the supervisor for every chunk it reads from a unit's pipe.
+//! The writing side of the spool: called by the logger for every chunk of a unit's pipe (`splice`).
 //!
 //! [`Spool`] is the node's spool as a whole and keeps it within its bounds; [`SpoolWriter`] writes one unit's
 //! part. An append is one `pwritev`, allocates nothing, syncs nothing and cannot fail: what a full disk refuses
@@ -113,7 +113,7 @@ impl Spool {
     }
 
     /// Drops the oldest sealed segment of all units; whether there was one.
-    fn drop_oldest(&self) -> bool {
+    pub(super) fn drop_oldest(&self) -> bool {
         let Some(((_, unit, index), bytes)) = self.account().sealed.pop_first() else { return false };
         self.account().bytes -= bytes;
         self.unlink(&unit, index);
@@ -184,25 +184,25 @@ impl Account {
 
 /// The segment that is being written.
 #[derive(Debug)]
-struct Live {
-    file: File,
+pub(super) struct Live {
+    pub(super) file: File,
     index: u64,
     created: Timestamp,
     /// Bytes of whole frames; what is behind that is torn and gets overwritten.
-    end: u64,
+    pub(super) end: u64,
 }
 
 /// Writes the log of one unit. Dropping it loses nothing.
 #[derive(Debug)]
 pub struct SpoolWriter {
-    spool: Spool,
+    pub(super) spool: Spool,
     unit: UnitName,
     folder: PathBuf,
-    live: Option<Live>,
+    pub(super) live: Option<Live>,
     next_index: u64,
     lineage: u64,
-    numberer: Numberer,
-    lost_lines: u64,
+    pub(super) numberer: Numberer,
+    pub(super) lost_lines: u64,
 }
 
 impl SpoolWriter {
@@ -260,7 +260,7 @@ impl SpoolWriter {
 
     /// Begins a segment when there is none or the present one is full. The header must carry the counters before
     /// the next frame, so this comes first. On a full disk the old segment goes on.
-    fn make_room(&mut self, time: Timestamp, bytes: usize) {
+    pub(super) fn make_room(&mut self, time: Timestamp, bytes: usize) {
         let limit = self.spool.segment_bytes();
         match &self.live {
             Some(live) if live.end + bytes as u64 <= limit || live.end == SEGMENT_HEADER_LEN as u64 => return,
@@ -390,7 +390,7 @@ fn repair(file: &File, walk: &mut segments::Walk) -> io::Result<()> {
     Ok(())
 }
 
-fn is_full(error: &io::Error) -> bool {
+pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 

@@ -17,8 +17,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fleet_node::control::{Control, ControlError};
-use fleet_node::keeper::{GuardConfig, SupervisorConfig, guard, supervisor};
+use fleet_node::keeper::{GuardConfig, LoggerConfig, SupervisorConfig, guard, logger, supervisor};
 use fleet_node::logs::query;
+use fleet_node::logs::spool::SpoolLimits;
 use fleet_proto::control::{
     self, AckEvents, Adopt, Event, Exited, Process, Release, Reply, Signal, Signalled, Spawn, Spawned, Table, event,
     reply, request, signal::Target,
@@ -44,10 +45,12 @@ extern "C" fn before_main() {
         "" => return,
         "guard" => run_guard(),
         "supervisor" => supervise(),
+        "logger" => log(),
         "agent" => pretend_agent(),
         "notify" => notify(&arguments[1..]),
         "describe" => describe(),
         "count" => count(),
+        "number" => number(&arguments[1..]),
         other => panic!("no such role: {other}"),
     };
     std::process::exit(code);
@@ -63,6 +66,7 @@ fn run_guard() -> i32 {
         state: folder("FLEET_TEST_STATE"),
         runtime: folder("FLEET_TEST_RUNTIME"),
         supervisor_argv: vec!["fleet: supervisor test".into()],
+        logger_argv: vec!["fleet: logger test".into()],
         agent_argv: vec!["fleet: agent test".into()],
     }))
 }
@@ -84,9 +88,17 @@ fn supervise() -> i32 {
         runtime: folder("FLEET_TEST_RUNTIME"),
         stop_timeout: Duration::from_secs(5),
         cgroups: std::env::var_os("FLEET_TEST_NO_CGROUPS").is_none(),
-        spool_limits: Default::default(),
     };
     over(supervisor(config))
+}
+
+fn log() -> i32 {
+    over(logger(LoggerConfig {
+        node: "test".to_owned(),
+        state: folder("FLEET_TEST_STATE"),
+        runtime: folder("FLEET_TEST_RUNTIME"),
+        spool_limits: SpoolLimits { unit: 1 << 32, node: Some(1 << 34), ..SpoolLimits::default() },
+    }))
 }
 
 fn pretend_agent() -> i32 {
@@ -157,6 +169,22 @@ fn count() -> i32 {
         }
     }
     0
+}
+
+/// Writes numbered lines, so many with each write, and a pause of so many microseconds after it, until the file is there.
+fn number(arguments: &[String]) -> i32 {
+    let [block, pause, end] = arguments else { panic!("{arguments:?}") };
+    let (block, pause): (u64, u64) = (block.parse().unwrap(), pause.parse().unwrap());
+    let mut next = 0;
+    let mut out = std::io::stdout().lock();
+    while !Path::new(end).exists() {
+        let text: String = (next..next + block).map(|number| format!("{number}\n")).collect();
+        out.write_all(text.as_bytes()).unwrap();
+        next += block;
+        std::thread::sleep(Duration::from_micros(pause));
+    }
+    writeln!(out, "{next}").unwrap();
+    7
 }
 
 /// A node and the connection to its supervisor.
@@ -334,6 +362,11 @@ impl Node {
         let (node, unit) = ("test".parse().unwrap(), unit.parse().unwrap());
         let records = query::read(&self.root.join("state/spool"), &node, &unit, query::Query::default()).unwrap();
         records.into_iter().map(|record| String::from_utf8(record.message).unwrap()).collect()
+    }
+
+    /// Waits until the unit has written so many lines: those of the daemon's own are stored a moment after it was asked.
+    pub fn wait_for_lines(&self, unit: &str, count: usize) -> Vec<String> {
+        wait_for(|| Some(self.lines(unit)).filter(|lines| lines.len() >= count))
     }
 
     /// The same as one text.

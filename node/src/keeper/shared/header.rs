@@ -22,6 +22,7 @@ pub(crate) struct Exact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeProcess {
     Supervisor,
+    Logger,
     Agent,
 }
 
@@ -30,12 +31,13 @@ impl std::fmt::Display for NodeProcess {
         out.write_str(match self {
             Self::Supervisor => "the supervisor",
             Self::Agent => "the agent",
+            Self::Logger => "the logger",
         })
     }
 }
 
 impl NodeProcess {
-    pub(crate) const ALL: [Self; 2] = [Self::Supervisor, Self::Agent];
+    pub(crate) const ALL: [Self; 3] = [Self::Supervisor, Self::Logger, Self::Agent];
 }
 
 /// What goes on between the guard and the supervisor before children are reaped.
@@ -59,7 +61,7 @@ pub(crate) enum Leave {
     Now,
 }
 
-/// Numbers of the descriptors that the supervisor gets from the guard; they are the guard's own.
+/// Numbers of the descriptors that supervisor and logger get from the guard; they are the guard's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Descriptors {
     /// The supervisor's bell.
@@ -72,12 +74,26 @@ pub(crate) struct Descriptors {
     pub(crate) notify: RawFd,
     /// The supervisor's end of the channel to the descriptor store.
     pub(crate) depositor: RawFd,
+    /// The logger's bell.
+    pub(crate) logger_bell: RawFd,
+    /// The logger's end of the channel from the descriptor store.
+    pub(crate) inlet: RawFd,
 }
 
 impl Descriptors {
-    pub(crate) fn numbers(self) -> [RawFd; 5] {
-        let Self { supervisor_bell, guard_bell, control, notify, depositor } = self;
-        [supervisor_bell, guard_bell, control, notify, depositor]
+    fn numbers(self) -> [RawFd; 7] {
+        let Self { supervisor_bell, guard_bell, control, notify, depositor, logger_bell, inlet } = self;
+        [supervisor_bell, guard_bell, control, notify, depositor, logger_bell, inlet]
+    }
+
+    /// What the supervisor gets.
+    pub(crate) fn of_supervisor(self) -> Vec<RawFd> {
+        vec![self.supervisor_bell, self.guard_bell, self.logger_bell, self.control, self.notify, self.depositor]
+    }
+
+    /// What the logger gets, besides the pipes.
+    pub(crate) fn of_logger(self) -> Vec<RawFd> {
+        vec![self.logger_bell, self.supervisor_bell, self.inlet]
     }
 }
 
@@ -124,9 +140,10 @@ pub(crate) struct Header {
     cgroups: AtomicU32,
     open_files: [AtomicU64; 2],
     descriptors: [AtomicI32; 16],
+    inherited: AtomicU64,
     tree: Text<1024>,
     tree_shown: Text<1024>,
-    reserved: [AtomicU64; 64],
+    reserved: [AtomicU64; 63],
 }
 
 impl Header {
@@ -245,6 +262,16 @@ impl Header {
         hard.store(pair.hard, Ordering::Relaxed);
     }
 
+    /// The logger has inherited the pipes of uses of slots up to this serial number. Others reach it by its inlet: their
+    /// numbers mean nothing to it.
+    pub(crate) fn inherited(&self) -> u64 {
+        self.inherited.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_inherited(&self, serial: u64) {
+        self.inherited.store(serial, Ordering::Release);
+    }
+
     pub(crate) fn descriptors(&self) -> Descriptors {
         let number = |index: usize| self.descriptors[index].load(Ordering::Relaxed);
         Descriptors {
@@ -253,6 +280,8 @@ impl Header {
             control: number(2),
             notify: number(3),
             depositor: number(4),
+            logger_bell: number(5),
+            inlet: number(6),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The shared table: a file in the runtime folder that guard and supervisor map, version 1.
+//! The shared table: a file in the runtime folder that guard, supervisor and logger map, version 1.
 //!
 //! Facts lie here, not in messages: a message can be lost with its reader, and a queue can be full. Whoever wrote
 //! something rings the other's bell (see `bell`), which says "look again" and nothing else.
@@ -10,7 +10,7 @@
 //! slots    one use a process (`slot`)
 //! ```
 //! A file and no memory of its own kind: it is still there when the guard was killed as well. It means nothing in another
-//! boot. The supervisor takes and frees slots; the guard writes ends; everything is atomic, as several processes write.
+//! boot. The supervisor takes and frees slots; the guard writes ends, the logger what it has read; everything is atomic, as several processes write.
 
 mod header;
 mod slot;
@@ -22,6 +22,9 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use fleet_units::log_frame::stream_index;
+use fleet_units::log_record::Stream;
 
 use crate::kernel::process;
 use crate::kernel::wait::Ended;
@@ -186,15 +189,74 @@ impl Shared {
         slot.advance(place.serial, Phase::Running, Phase::Lost) || slot.advance(place.serial, Phase::Taken, Phase::Lost)
     }
 
+    /// There are pipes for these streams, one bit each. Before they are sent.
+    pub(crate) fn set_captured(&self, place: Use, streams: u32) {
+        self.slot(place).captured.store(streams, Ordering::Release);
+    }
+
+    /// The logger has read the end of a stream.
+    pub(crate) fn close_stream(&self, place: Use, stream: Stream) {
+        if self.is_current(place) {
+            self.slot(place).closed.fetch_or(1 << stream_index(stream), Ordering::AcqRel);
+        }
+    }
+
+    /// No pipe of it is open.
+    pub(crate) fn is_closed(&self, place: Use) -> bool {
+        let slot = self.slot(place);
+        let captured = slot.captured.load(Ordering::Acquire);
+        !self.is_current(place) || slot.closed.load(Ordering::Acquire) & captured == captured
+    }
+
+    /// Asks the logger for what is in the pipes. Gives what to ask [`Shared::is_drained`] for.
+    pub(crate) fn want_drain(&self, place: Use) -> u32 {
+        self.slot(place).drain_wanted.fetch_add(1, Ordering::AcqRel).wrapping_add(1)
+    }
+
+    /// All that was in the pipes at that time is in the spool.
+    pub(crate) fn is_drained(&self, place: Use, wanted: u32) -> bool {
+        let done = self.slot(place).drained.load(Ordering::Acquire);
+        self.is_closed(place) || done.wrapping_sub(wanted).cast_signed() >= 0
+    }
+
+    /// For the logger: what is asked for and not done.
+    pub(crate) fn wants_drain(&self, place: Use) -> Option<u32> {
+        let slot = self.slot(place);
+        let wanted = slot.drain_wanted.load(Ordering::Acquire);
+        (self.is_current(place) && wanted != slot.drained.load(Ordering::Acquire)).then_some(wanted)
+    }
+
+    /// For the logger: it is done.
+    pub(crate) fn set_drained(&self, place: Use, wanted: u32) {
+        if self.is_current(place) {
+            self.slot(place).drained.store(wanted, Ordering::Release);
+        }
+    }
+
+    fn is_current(&self, place: Use) -> bool {
+        let (serial, phase) = self.slot(place).read();
+        serial == place.serial && phase != Phase::Free
+    }
+
+    /// There is no process in this slot, only a pipe.
+    pub(crate) fn pipe_only(&self, place: Use) {
+        self.slot(place).advance(place.serial, Phase::Taken, Phase::Told);
+    }
+
+    /// Uses that are over: told, and all pipes closed.
+    pub(crate) fn finished(&self) -> Vec<Use> {
+        let place = |index: usize| {
+            let (serial, phase) = self.layout.slots[index].read();
+            (phase == Phase::Told).then_some(Use { index, serial })
+        };
+        (0..self.used()).filter_map(place).filter(|place| self.is_closed(*place)).collect()
+    }
+
     /// Its end is told.
     pub(crate) fn told(&self, place: Use) {
         let slot = self.slot(place);
         let _ = slot.advance(place.serial, Phase::Ended, Phase::Told)
             || slot.advance(place.serial, Phase::Lost, Phase::Told);
-    }
-
-    pub(crate) fn is_told(&self, place: Use) -> bool {
-        self.slot(place).read() == (place.serial, Phase::Told)
     }
 
     /// The numbers of the pipes' reading ends, by stream.
@@ -250,6 +312,11 @@ impl Shared {
     /// Every slot in use.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         (0..self.used()).filter_map(|index| self.look(index)).collect()
+    }
+
+    /// The slot, if it is still in this use.
+    pub(crate) fn look_at(&self, place: Use) -> Option<Seen> {
+        (place.index < SLOTS).then(|| self.look(place.index)).flatten().filter(|seen| seen.place == place)
     }
 
     fn look(&self, index: usize) -> Option<Seen> {

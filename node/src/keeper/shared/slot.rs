@@ -93,8 +93,8 @@ pub(crate) struct Facts {
     pub(crate) asked: Asked,
 }
 
-/// Streams of a process that are captured: its output and its errors.
-pub(crate) const STREAMS: usize = 2;
+/// Streams, in the order of `fleet_units::log_frame::STREAMS`: a process's output and its errors, and lines of the node's own.
+pub(crate) const STREAMS: usize = 3;
 
 /// One slot, as it lies in the file. All zeroes is a free one.
 #[repr(C)]
@@ -112,9 +112,18 @@ pub(super) struct Slot {
     max_rss_kib: AtomicU64,
     /// The guard's numbers of the pipes' reading ends, by stream; 0: none.
     ends: [AtomicI32; STREAMS],
+    /// Streams there are pipes for, one bit each.
+    pub(super) captured: AtomicU32,
+    /// Those of which the logger has read the end.
+    pub(super) closed: AtomicU32,
+    /// Counts how often the supervisor asked for what is in the pipes.
+    pub(super) drain_wanted: AtomicU32,
+    /// The last of those that the logger has done.
+    pub(super) drained: AtomicU32,
+    spare: AtomicU32,
     unit: Text<256>,
     invocation_id: Text<64>,
-    reserved: [AtomicU64; 13],
+    reserved: [AtomicU64; 10],
 }
 
 impl Slot {
@@ -136,6 +145,9 @@ impl Slot {
         self.request.store(facts.asked.id, Ordering::Relaxed);
         self.part.store(facts.part as u32, Ordering::Relaxed);
         self.set_ends([None; STREAMS]);
+        for counter in [&self.captured, &self.closed, &self.drain_wanted, &self.drained] {
+            counter.store(0, Ordering::Relaxed);
+        }
         let written = self.unit.set(&facts.unit) && self.invocation_id.set(&facts.invocation_id);
         if written {
             self.word.store(serial << PHASE_BITS | Phase::Taken.number(), Ordering::Release);

@@ -31,7 +31,8 @@ fn an_end_is_read_by_whoever_opens_the_table_later() {
     assert_eq!((seen.len(), seen[0].pid, seen[0].phase, &seen[0].facts), (1, 7, Phase::Ended, &facts("a.service")));
     assert_eq!(shared.end_of(place), Some(Some(ended(7, 3))));
     shared.told(place);
-    assert!(shared.end_of(place).is_none() && shared.is_told(place));
+    assert!(shared.end_of(place).is_none());
+    assert_eq!(shared.finished(), [place]);
     assert!(Shared::open(&runtime, "other").unwrap().is_none(), "of another boot");
     fs::remove_dir_all(runtime).unwrap();
 }
@@ -60,6 +61,28 @@ fn a_use_that_was_freed_is_not_found_by_its_pid() {
     shared.pid_place(place).store(7, Ordering::Relaxed);
     shared.free(place);
     assert!(!shared.write_end(&ended(7, 0)));
+    fs::remove_dir_all(runtime).unwrap();
+}
+
+#[test]
+fn a_slot_is_finished_when_its_end_is_told_and_its_pipes_are_closed() {
+    let runtime = folder("pipes");
+    let shared = Shared::create(&runtime, "boot").unwrap();
+    let place = shared.take(&facts("a.service")).unwrap();
+    shared.set_captured(place, 0b011);
+    let wanted = shared.want_drain(place);
+    assert_eq!((shared.wants_drain(place), shared.is_drained(place, wanted)), (Some(wanted), false));
+    shared.set_drained(place, wanted);
+    assert_eq!((shared.wants_drain(place), shared.is_drained(place, wanted)), (None, true));
+    shared.pipe_only(place);
+    shared.close_stream(place, Stream::Stdout);
+    assert!(shared.finished().is_empty() && !shared.is_closed(place));
+    let later = shared.want_drain(place);
+    shared.close_stream(place, Stream::Stderr);
+    assert!(shared.is_drained(place, later), "it will never be asked again");
+    assert_eq!(shared.finished(), [place]);
+    shared.free(place);
+    assert!(shared.finished().is_empty() && shared.is_closed(place));
     fs::remove_dir_all(runtime).unwrap();
 }
 

@@ -28,8 +28,8 @@ pub(crate) fn measure(time: Duration, table: &mut Table) {
     let coordinator = pids(&fleet, "server run");
     assert_eq!(
         (node.len(), coordinator.len()),
-        (3, 1),
-        "guard, supervisor and agent, coordinator: {:?}",
+        (4, 1),
+        "guard, supervisor, logger and agent, coordinator: {:?}",
         fleet.processes()
     );
     let (node_before, coordinator_before) = (cpu(&node), cpu(&coordinator));
