@@ -10,6 +10,7 @@ use crate::claims::{self, Claims};
 use crate::config::{Membership, NodeConfig, StateError};
 use crate::control::{Control, ControlError};
 use crate::desk::{Desk, Setup};
+use crate::host_units::HostUnits;
 use crate::keeper::STOP_UNITS;
 use crate::link::{self, LinkState, Whoami};
 use crate::policy::{Policy, PolicyError};
@@ -118,6 +119,7 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
             tracing::error!(error = %error_chain(&error), "which oneshots have run is not known: they run again");
             BTreeMap::new()
         }),
+        host_units: HostUnits::of_systemd(),
         admission: Box::new(admission),
         earlier: earlier(folder.clone(), context.clone()),
     };
@@ -137,6 +139,7 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
         engine: engine.clone(),
         context,
         facts: facts::collect(),
+        host_units: HostUnits::of_systemd(),
         boot_id,
         link: link_states.clone(),
         trust: Box::new(move |update| trust(&trusted, update)),

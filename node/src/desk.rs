@@ -7,6 +7,7 @@
 //!                              `--> STATE/assignment.pb, bundles/
 //! ```
 
+use crate::host_units::HostUnits;
 use crate::link::{LinkState, Whoami};
 use crate::reconcile;
 use crate::report::Statuses;
@@ -19,7 +20,7 @@ use fleet_units::ids::UnitName;
 use fleet_units::spec;
 use fleet_units::status::Hold;
 use fleet_units::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,6 +66,8 @@ pub struct Setup {
     pub context: spec::Context,
     /// The node's own facts.
     pub facts: BTreeMap<String, String>,
+    /// Tells what the host runs by itself.
+    pub host_units: HostUnits,
     /// The host's boot.
     pub boot_id: String,
     /// How the link stands.
@@ -122,6 +125,12 @@ impl Desk {
     #[must_use]
     pub fn spool(&self) -> &Path {
         &self.0.setup.spool
+    }
+
+    /// What the host runs by itself now.
+    #[must_use]
+    pub fn host_units(&self) -> BTreeSet<UnitName> {
+        self.0.setup.host_units.running()
     }
 
     /// All units, as they change.

@@ -14,6 +14,7 @@ pub mod control;
 pub mod desk;
 pub mod facts;
 pub mod health;
+pub mod host_units;
 pub mod http;
 pub mod keeper;
 pub mod kernel;

@@ -3,6 +3,7 @@
 mod keeper_support;
 
 use fleet_node::control::Control;
+use fleet_node::host_units::HostUnits;
 use fleet_node::supervise::{Act, Assigned, Config, Desired, Engine, Everything, Handle, Host, Places, UnitAct};
 use fleet_units::bundle::{Bundle, SourceFile};
 use fleet_units::spec::{Context, load};
@@ -43,6 +44,7 @@ fn config(root: &Path) -> Config {
         host,
         holds: BTreeMap::new(),
         completed: BTreeMap::new(),
+        host_units: HostUnits::in_folder("/nonexistent"),
         admission: Box::new(Everything),
         earlier: Box::new(|_, _| None),
     }

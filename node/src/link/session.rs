@@ -98,7 +98,7 @@ impl Session<'_> {
     /// Tells what changed since the last report.
     async fn report(&mut self) -> Result<(), Status> {
         let now = self.desk.statuses().borrow().clone();
-        for report in self.reporter.report(&now) {
+        for report in self.reporter.report(&now, &self.desk.host_units()) {
             self.say(FromNode::Status(report)).await?;
         }
         Ok(())
@@ -120,7 +120,11 @@ impl Session<'_> {
                 self.tell_applied(applied).await?;
             }
             Some(FromCoordinator::Command(command)) => self.command(command),
-            Some(FromCoordinator::Ping(ping)) => self.say(FromNode::Pong(v1::Pong { nonce: ping.nonce })).await?,
+            Some(FromCoordinator::Ping(ping)) => {
+                self.say(FromNode::Pong(v1::Pong { nonce: ping.nonce })).await?;
+                // What the host runs changes without a word.
+                self.report().await?;
+            }
             Some(FromCoordinator::StatusAck(_)) => {}
             Some(FromCoordinator::Trust(trust)) => self.desk.trust(trust),
             None => tracing::warn!("the coordinator sent a message this version does not know"),

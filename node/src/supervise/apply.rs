@@ -70,7 +70,7 @@ impl<S: Supervisor> Engine<S> {
             };
             (name.clone(), observed)
         };
-        plan::Observed { units: self.units.iter().map(observe).collect() }
+        plan::Observed { units: self.units.iter().map(observe).collect(), host: self.config.host_units.running() }
     }
 
     /// What of the desired set may run here. A refused change leaves the unit in its old form; a refused new unit is

@@ -8,6 +8,7 @@ use super::spawn::Host;
 use super::supervisor::Supervisor;
 use super::unit::{Admission, Desired, Unit};
 use super::{notify, unit};
+use crate::host_units::HostUnits;
 use crate::report::Statuses;
 use crate::trace;
 use fleet_proto::control::{self, AckEvents, Table, UnitEntry, event, request};
@@ -34,6 +35,8 @@ pub struct Config {
     /// Oneshots that completed since the host booted, and the digest they ran from, as stored: they do not run again
     /// because the supervisor that remembered them is gone.
     pub completed: BTreeMap<UnitName, UnitDigest>,
+    /// Tells what the host runs by itself.
+    pub host_units: HostUnits,
     /// May refuse units.
     pub admission: Box<dyn Admission>,
     /// The specification an earlier agent ran a unit from, by digest, if it can still be read: what a change is then

@@ -20,6 +20,9 @@ impl<S: Supervisor> Engine<S> {
         if self.stopping && verb != Verb::Stop {
             return;
         }
+        if verb != Verb::Stop && self.graph.asks_the_host() {
+            self.graph.set_host(self.config.host_units.running());
+        }
         let (units, holds) = (&self.units, &self.holds);
         let standing = |name: &UnitName| match units.get(name) {
             Some(unit) if unit.is_up() => Standing::Up,

@@ -3,6 +3,7 @@
 use super::fake::Fake;
 use super::spawn::Host;
 use super::{Act, Admission, Assigned, Config, Desired, Engine, Everything, Handle, Places, UnitAct};
+use crate::host_units::HostUnits;
 use fleet_units::bundle::Bundle;
 use fleet_units::diagnostic::Reason;
 use fleet_units::ids::{Sha256Digest, UnitName};
@@ -27,6 +28,7 @@ pub(super) fn config(admission: impl Admission + 'static) -> Config {
         },
         holds: BTreeMap::new(),
         completed: BTreeMap::new(),
+        host_units: HostUnits::in_folder("/nonexistent"),
         admission: Box::new(admission),
         earlier: Box::new(|_, _| None),
     }
@@ -110,6 +112,20 @@ impl Node {
     pub(super) async fn is(&self, unit: &str, sub_state: &str) -> UnitStatus {
         self.until(unit, |status| status.sub_state == sub_state).await
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_the_host_runs_meets_a_requirement_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let host_units = HostUnits::in_folder(folder.path());
+    let node = attach(Fake::default(), Config { host_units, ..config(Everything) });
+    let web = || service("web.service", |unit, _| unit.requires = [name("db.service")].into());
+    node.apply([web()]).await;
+    let status = node.until("web.service", |status| status.reason.is_some()).await;
+    assert_eq!(status.reason.unwrap().code, "dependency-missing");
+    std::os::unix::fs::symlink("x", folder.path().join("invocation:db.service")).unwrap();
+    node.handle.act(act("web.service", UnitAct::Start)).await;
+    node.is("web.service", "running").await;
 }
 
 #[tokio::test(start_paused = true)]

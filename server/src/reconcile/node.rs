@@ -9,7 +9,7 @@ use fleet_units::rollout;
 use fleet_units::schedule::NodeFacts;
 use fleet_units::status::{ActiveState, UnitStatus};
 use fleet_units::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -50,6 +50,8 @@ pub(super) struct Node {
     pub(super) refusals: BTreeMap<UnitName, Reason>,
     /// What it last told of its units.
     pub(super) statuses: BTreeMap<UnitName, UnitStatus>,
+    /// What it last told that its host runs by itself.
+    pub(super) host_units: BTreeSet<UnitName>,
     offers: watch::Sender<Option<Offer>>,
 }
 
@@ -69,6 +71,7 @@ impl Node {
             refused: None,
             refusals: BTreeMap::new(),
             statuses: BTreeMap::new(),
+            host_units: BTreeSet::new(),
             offers: watch::channel(None).0,
         }
     }
@@ -137,6 +140,9 @@ impl Node {
             if let Ok(unit) = unit.parse::<UnitName>() {
                 self.statuses.remove(&unit);
             }
+        }
+        if let Some(host) = report.host {
+            self.host_units = host.active.iter().filter_map(|unit| unit.parse().ok()).collect();
         }
         report.units.into_iter().filter_map(|unit| self.take(unit)).collect()
     }

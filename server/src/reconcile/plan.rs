@@ -67,8 +67,7 @@ fn requirement_missing(
     let Missing { unit, key, required } = missing;
     let place = fleet.units.get(unit).map(|found| found.place(environment, key, required.as_str()));
     let message = format!("{unit} would start on {node} and cannot: its {key}= names {required}, which is not there");
-    let hint =
-        "add it, or make the Nodes= of both agree; what the host runs by itself is not known: use Wants= for that";
+    let hint = "add it, make the Nodes= of both agree, or have the host run it; with Wants= the unit starts without it";
     Diagnostic::error(codes::REQUIREMENT_MISSING, place.unwrap_or_default(), message).with_hint(hint)
 }
 
@@ -80,5 +79,6 @@ fn observed(environment: &Environment, node: &NodeName, nodes: &Nodes) -> Observ
         let active = ActiveState::Active;
         Some((unit.clone(), ObservedUnit { spec, digest: entry.digest, active, held: false, due: None }))
     });
-    Observed { units: units.collect() }
+    let host = nodes.get(node).map(|node| node.host_units.clone());
+    Observed { units: units.collect(), host: host.unwrap_or_default() }
 }

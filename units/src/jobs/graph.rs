@@ -33,6 +33,8 @@ pub struct Graph {
     /// Units that need the key: as long as one of them is there, the key is not unneeded.
     needed_by: Edges,
     conflicts: Edges,
+    /// What the host runs by other means.
+    host: Names,
 }
 
 static NONE: Names = Names::new();
@@ -171,11 +173,24 @@ impl Graph {
         self.units.contains(unit)
     }
 
+    /// Tells it which units the host runs by other means.
+    pub fn set_host(&mut self, units: Names) {
+        self.host = units;
+    }
+
     /// Whether a unit that is not in the set counts as active all the same: the targets of systemd.special(7), such as
-    /// `network.target`, which the host reached before the node ran. Nobody knows of any other target.
+    /// `network.target`, which the host reached before the node ran, and what the host itself runs.
     #[must_use]
     pub fn is_implicit(&self, unit: &UnitName) -> bool {
-        !self.units.contains(unit) && is_well_known_target(unit)
+        !self.units.contains(unit) && (is_well_known_target(unit) || self.host.contains(unit))
+    }
+
+    /// Whether some unit requires one that is not in the set and no well-known target: then it matters what the host
+    /// runs.
+    #[must_use]
+    pub fn asks_the_host(&self) -> bool {
+        let required = [&self.requires, &self.requisite, &self.binds_to].into_iter().flat_map(Edges::values).flatten();
+        required.into_iter().any(|unit| !self.units.contains(unit) && !is_well_known_target(unit))
     }
 
     /// Units that start before `unit`.

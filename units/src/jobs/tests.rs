@@ -157,6 +157,17 @@ fn a_requirement_that_is_nowhere_fails_unless_it_is_a_target_of_the_host() {
 }
 
 #[test]
+fn what_the_host_runs_meets_a_requirement_and_is_never_started_or_stopped() {
+    for key in ["requires", "requisite", "binds"] {
+        let mut set = Set::of(&[&format!("web:{key}=db;after=db")]);
+        assert!(set.graph.asks_the_host());
+        set.graph.set_host(names("db"));
+        assert_eq!(set.ask(Verb::Start, "web").run(), "start web", "{key}");
+    }
+    assert!(!Set::of(&["web:requires=db network.target", "db:"]).graph.asks_the_host());
+}
+
+#[test]
 fn a_held_requirement_fails_the_start_and_a_held_want_is_left_alone() {
     let set = Set::of(&["web:requires=db", "job:wants=db", "db:"]).standing(Standing::Held, "db");
     let log = set.ask(Verb::Start, "web").ask(Verb::Start, "job").run();

@@ -17,10 +17,9 @@ pub struct Missing {
     pub required: UnitName,
 }
 
-/// What the units that start require and that is neither in `desired`, by name or alias, nor a target that always exists.
-/// Those start that are `starting`, and those that these pull in and that do not run yet. These are the starts that the
-/// node's jobs refuse as `dependency-missing`. Units that the host runs by other means would fulfil a requirement as
-/// well; nothing tells a node of them, so they count as missing.
+/// What the units that start require and that is neither in `desired`, by name or alias, nor a target that always exists,
+/// nor run by the host itself. Those start that are `starting`, and those that these pull in and that do not run yet.
+/// These are the starts that the node's jobs refuse as `dependency-missing`.
 #[must_use]
 pub fn missing<'a>(
     desired: &'a Desired,
@@ -32,7 +31,8 @@ pub fn missing<'a>(
     if open.is_empty() {
         return found;
     }
-    let graph = Graph::new(desired.units.values().map(|unit| &*unit.spec));
+    let mut graph = Graph::new(desired.units.values().map(|unit| &*unit.spec));
+    graph.set_host(observed.host.clone());
     let mut seen: BTreeSet<&UnitName> = open.iter().copied().collect();
     while let Some(spec) = open.pop().and_then(|unit| desired.units.get(unit)).map(|unit| &unit.spec) {
         for (key, names) in [("Requires", &spec.requires), ("BindsTo", &spec.binds_to), ("Requisite", &spec.requisite)]
@@ -77,7 +77,7 @@ impl Plan {
         for step in &mut self.steps {
             if let Some(lacking) = by_unit.get(&step.unit) {
                 let text = format!(
-                    "{}; it cannot start: it requires {}, not assigned to this node (whether the host runs it is not known)",
+                    "{}; it cannot start: it requires {}, neither assigned to this node nor run by its host",
                     step.reason.text,
                     lacking.join(", ")
                 );

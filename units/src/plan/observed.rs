@@ -3,7 +3,7 @@
 use crate::ids::{UnitDigest, UnitName};
 use crate::spec::UnitSpec;
 use crate::status::ActiveState;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything a node shall run.
@@ -27,6 +27,8 @@ pub struct DesiredUnit {
 pub struct Observed {
     /// By unit name.
     pub units: BTreeMap<UnitName, ObservedUnit>,
+    /// Units that the host runs by other means: a requirement of one of them is met.
+    pub host: BTreeSet<UnitName>,
 }
 
 /// One unit a node has.

@@ -36,7 +36,7 @@ fn with(key: &'static str, value: &str) -> UnitSpec {
 /// The step for one unit that is `active` from `old` and shall run from `new`.
 fn step(old: UnitSpec, active: ActiveState, new: UnitSpec) -> (Action, String) {
     let name = old.name.clone();
-    let before = Observed { units: [observed(old, 1, active)].into() };
+    let before = Observed { units: [observed(old, 1, active)].into(), ..Observed::default() };
     let steps = plan(&desired([(new, 2)]), &before).steps;
     let step = steps.into_iter().find(|step| step.unit == name).unwrap();
     (step.action, step.reason.text)
@@ -78,7 +78,11 @@ fn a_start_that_lacks_what_it_requires_says_so() {
     let reason = |plan: Plan| plan.steps.into_iter().find(|step| step.unit.as_str() == "web.service").unwrap().reason;
     let lacking = reason(plan_of(vec![requires("db.service")]));
     assert_eq!(lacking.code, "dependency-missing");
-    assert!(lacking.text.contains("requires db.service") && lacking.text.contains("not known"), "{}", lacking.text);
+    assert!(
+        lacking.text.contains("requires db.service") && lacking.text.contains("nor run by its host"),
+        "{}",
+        lacking.text
+    );
     assert_eq!(reason(plan_of(vec![requires("network-online.target")])).code, "new");
     // Of the targets outside the set only those of systemd.special(7) are always there.
     assert_eq!(reason(plan_of(vec![requires("stack.target")])).code, "dependency-missing");
@@ -97,10 +101,20 @@ fn what_does_not_start_lacks_nothing() {
     };
     let all = desired([(lonely(Start::Manual), 1)]);
     assert_eq!(first(&all, &Observed::default()).1, "manual");
-    let running = Observed { units: [observed(lonely(Start::Auto), 1, ActiveState::Active)].into() };
+    let running =
+        Observed { units: [observed(lonely(Start::Auto), 1, ActiveState::Active)].into(), ..Observed::default() };
     assert_eq!(first(&desired([(lonely(Start::Auto), 1)]), &running), (Action::Keep, "unchanged".into()));
     let found = super::missing(&all, &Observed::default(), all.units.keys());
     assert_eq!(found.iter().map(|missing| missing.key).collect::<Vec<_>>(), ["BindsTo"]);
+}
+
+#[test]
+fn what_the_host_runs_is_not_missing() {
+    let all = desired([(web(|spec| spec.requires = ["db.service".parse().unwrap()].into()), 1)]);
+    let code = |observed: &Observed| first(&all, observed).1;
+    assert_eq!(code(&Observed::default()), "dependency-missing");
+    let host = Observed { host: ["db.service".parse().unwrap()].into(), ..Observed::default() };
+    assert_eq!(code(&host), "new");
 }
 
 #[test]
@@ -120,13 +134,13 @@ fn a_unit_that_another_pulls_in_lacks_what_it_requires_too() {
     };
     assert_eq!(lacking(&Observed::default()), ["helper.service"]);
     // One that runs is not started.
-    let running = Observed { units: [observed(helper(), 1, ActiveState::Active)].into() };
+    let running = Observed { units: [observed(helper(), 1, ActiveState::Active)].into(), ..Observed::default() };
     assert_eq!(lacking(&running), [""; 0]);
 }
 
 #[test]
 fn a_removed_unit_stops() {
-    let before = Observed { units: [observed(web(|_| {}), 1, ActiveState::Active)].into() };
+    let before = Observed { units: [observed(web(|_| {}), 1, ActiveState::Active)].into(), ..Observed::default() };
     assert_eq!(first(&Desired::default(), &before), (Action::Stop, "removed".into()));
 }
 
@@ -180,13 +194,16 @@ fn delivered_files_reload_what_can_reload_and_restart_the_rest() {
 fn an_unchanged_unit_is_left_alone_unless_the_host_booted_or_its_hold_ended() {
     let now = desired([(web(|_| {}), 1)]);
     for state in [ActiveState::Failed, ActiveState::Inactive, ActiveState::Active] {
-        let before = Observed { units: [observed(web(|_| {}), 1, state)].into() };
+        let before = Observed { units: [observed(web(|_| {}), 1, state)].into(), ..Observed::default() };
         assert_eq!(first(&now, &before).0, Action::Keep, "{state:?}");
     }
     for (due, code) in [(Due::Boot, "boot"), (Due::HoldEnded, "hold-ended")] {
         let mut entry = observed(web(|_| {}), 1, ActiveState::Inactive);
         entry.1.due = Some(due);
-        assert_eq!(first(&now, &Observed { units: [entry].into() }), (Action::Start, code.into()));
+        assert_eq!(
+            first(&now, &Observed { units: [entry].into(), ..Observed::default() }),
+            (Action::Start, code.into())
+        );
     }
 }
 
@@ -195,7 +212,7 @@ fn a_held_unit_is_not_started_by_any_change() {
     let mut entry = observed(with("ExecStart", "/a"), 1, ActiveState::Inactive);
     entry.1.held = true;
     entry.1.due = Some(Due::Boot);
-    let before = Observed { units: [entry].into() };
+    let before = Observed { units: [entry].into(), ..Observed::default() };
     assert_eq!(first(&desired([(with("ExecStart", "/b"), 2)]), &before).0, Action::Update);
     assert_eq!(first(&desired([(with("ExecStart", "/a"), 1)]), &before), (Action::Keep, "held".into()));
 }
@@ -250,7 +267,7 @@ proptest! {
         more in prop::collection::vec(any_observed(), 0..6),
     ) {
         let desired = desired(units);
-        let before = Observed { units: before.into_values().chain(more).collect() };
+        let before = Observed { units: before.into_values().chain(more).collect(), ..Observed::default() };
         let after = done(&desired, &before);
         for step in plan(&desired, &after).steps {
             prop_assert_eq!(step.action, Action::Keep, "{}: {}", step.unit, step.reason.text);

@@ -11,9 +11,10 @@ codes! {
     REQUIREMENT_MISSING = error(
         "requirement-missing",
         "Only in `fleet plan`: a unit would start on a node, by itself or because another pulls it in, and requires one that \
-         the node does not have, so that its start fails. Fleet does not know the units that the host runs by itself; the \
-         targets of systemd.special(7) are always there.",
-        "Add the unit, make the `Nodes=` of both agree, or write `Wants=` where the host's own unit is meant.",
+         the node does not have, so that its start fails. Units that the host's own systemd runs count as there, as the node \
+         told them last, and so do the targets of systemd.special(7).",
+        "Add the unit, make the `Nodes=` of both agree, or start the host's own unit where that is meant; with `Wants=` the \
+         unit starts without it.",
     );
     ORDERING_CYCLE = error(
         "ordering-cycle",
