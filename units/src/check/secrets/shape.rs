@@ -50,22 +50,27 @@ static STARTS: LazyLock<Starts> = LazyLock::new(|| {
     Starts { of, shapes }
 });
 
-/// Calls `found` with each secret in `text`, in order, until it says that this is enough.
+/// Calls `found` with the first secret of each line of `text`, in order, until it says that this is enough.
 pub(super) fn find(text: &[u8], mut found: impl FnMut(Hit) -> bool) {
     let starts = &*STARTS;
     let mut inside = false;
+    let mut told_up_to = 0;
     for (offset, byte) in text.iter().enumerate() {
         let Start { is_word, is_start } = starts.of[usize::from(*byte)];
         let begins = !std::mem::replace(&mut inside, is_word);
-        if !is_start || !(begins || *byte == b':') {
+        if !is_start || !(begins || *byte == b':') || offset < told_up_to {
             continue;
         }
         let hit = match byte {
             b':' => password(text, offset).map(|offset| Hit { offset, what: "an address with a password in it" }),
             _ => at(text, offset, &starts.shapes[usize::from(*byte)]),
         };
-        if hit.is_some_and(|hit| !found(hit)) {
-            return;
+        if let Some(hit) = hit {
+            let line_end = memchr::memchr(b'\n', &text[offset..]);
+            if !found(hit) || line_end.is_none() {
+                return;
+            }
+            told_up_to = offset + line_end.unwrap_or_default();
         }
     }
 }

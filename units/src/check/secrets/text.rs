@@ -7,8 +7,9 @@ use crate::diagnostic::{Diagnostic, Place};
 const BEGINNING: usize = 8 << 10;
 /// As much of a file as is looked at, in bytes: what is longer is no configuration.
 const MAX_TEXT: usize = 4 << 20;
-/// Largest file that is looked at as one of variables (systemd.exec(5), `EnvironmentFile=`), in bytes.
-const MAX_VARIABLES: usize = 1 << 20;
+/// Largest file that is looked at line by line, as one of variables (systemd.exec(5), `EnvironmentFile=`) or of public
+/// keys, in bytes.
+const MAX_LINES: usize = 1 << 20;
 
 /// Whether it is text as git sees it: no NUL near its beginning.
 pub(super) fn is_text(content: &[u8]) -> bool {
@@ -20,7 +21,7 @@ pub(super) fn in_text(path: &str, content: &[u8]) -> Vec<Diagnostic> {
     let content = &content[..content.len().min(MAX_TEXT)];
     let mut found = Found::new(path, content);
     shape::find(content, |hit| found.hit(hit));
-    if content.len() <= MAX_VARIABLES && literal::may_name(content) {
+    if content.len() <= MAX_LINES && literal::may_name(content) {
         found.variables();
     }
     found.diagnostics
@@ -32,7 +33,8 @@ pub(super) fn is_recipients(content: &[u8]) -> bool {
         let line = line.trim();
         line.is_empty() || ["#", "age1", "ssh-ed25519 ", "ssh-rsa "].iter().any(|begin| line.starts_with(begin))
     };
-    std::str::from_utf8(content).is_ok_and(|text| text.lines().any(is_key) && text.lines().all(is_recipient))
+    let is_list = |text: &str| text.lines().any(is_key) && text.lines().all(is_recipient);
+    content.len() <= MAX_LINES && std::str::from_utf8(content).is_ok_and(is_list)
 }
 
 fn is_key(line: &str) -> bool {
