@@ -261,6 +261,101 @@ async fn no_line_is_lost_doubled_or_moved_in_two_hundred_kills() {
     node.leave();
 }
 
+/// Kills the guard and waits until nobody but units and logger is left.
+async fn kill_guard(node: &mut Node) -> (u32, u32) {
+    let guard = node.guard.id();
+    let [supervisor, logger, agent] = ["supervisor", "logger", "agent"].map(|role| process_of(guard, role));
+    kill(guard, libc::SIGKILL);
+    node.guard.wait().unwrap();
+    wait_for(|| (!alive(supervisor)).then_some(()));
+    assert!(alive(logger), "it keeps the pipes open");
+    (logger, agent)
+}
+
+#[tokio::test]
+async fn a_killed_guards_units_run_on_and_are_taken_over_by_the_next() {
+    for no_cgroups in [false, true] {
+        let options = Options { no_cgroups, ..Options::default() };
+        let mut node = Node::start(&format!("guards-{no_cgroups}"), options).await;
+        let (end, go) = (node.root.join("end"), node.root.join("go"));
+        let writer = node.spawn(role("w.service", "number", &["100", "2000", end.to_str().unwrap()])).await.unwrap();
+        let quiet = node.spawn(shell("q.service", "exec sleep 1000")).await.unwrap();
+        let script = format!("while ! test -e {}; do sleep 0.01; done; exit 7", go.display());
+        let ends = node.spawn(shell("e.service", &script)).await.unwrap();
+        let remember = Remember { unit: "q.service".into(), remembered: b"still known".as_slice().into() };
+        node.request(request::Request::Remember(remember)).await.unwrap();
+        let continuity = node.table.continuity;
+        let (old_logger, old_agent) = kill_guard(&mut node).await;
+        // Without anybody: one writes on, one ends.
+        fs::write(&go, "").unwrap();
+        wait_for(|| (!alive(ends.pid)).then_some(()));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let guard = start_guard(&node.root, options);
+        let mut node = Node::attach(node.root.clone(), guard).await;
+        assert_eq!(node.table.continuity, continuity);
+        assert!(!alive(old_logger) && !alive(old_agent));
+        for (unit, spawned) in [("q.service", &quiet), ("w.service", &writer)] {
+            let entry = node.table.units.iter().find(|entry| entry.unit == unit).unwrap();
+            let seen: Vec<_> = entry.processes.iter().map(|process| (process.pid, process.start_time)).collect();
+            assert_eq!(seen, [(spawned.pid, spawned.start_time)]);
+            assert_eq!(start_time(spawned.pid), Some(spawned.start_time));
+        }
+        let known = node.table.units.iter().find(|entry| entry.unit == "q.service").unwrap();
+        assert_eq!(known.remembered, b"still known".as_slice());
+        let exited = node.exited(ends.pid).await;
+        assert!(exited.unknown, "nobody can know with which code: {exited:?}");
+        node.emptied("e.service").await;
+        // Those that were taken over are nobody's children here: their ends are seen, how they ended is not.
+        fs::write(&end, "").unwrap();
+        assert!(node.exited(writer.pid).await.unknown);
+        node.emptied("w.service").await;
+        let lines = node.lines("w.service");
+        assert!(lines.len() > 1000 && lines.iter().enumerate().all(|(number, line)| *line == number.to_string()));
+        assert_eq!(node.signal("q.service", Target::All, libc::SIGKILL).await.processes, 1);
+        assert!(node.exited(quiet.pid).await.unknown);
+        node.emptied("q.service").await;
+        // What is started from now on is as ever.
+        let next = node.spawn(shell(UNIT, "echo next; exit 3")).await.unwrap().pid;
+        assert_eq!(node.exited(next).await.code, 3);
+        node.leave();
+    }
+}
+
+#[tokio::test]
+async fn pipes_of_a_killed_guard_and_logger_are_found_with_the_units() {
+    let mut node = Node::start("both", Options::default()).await;
+    let go = node.root.join("go");
+    let script = format!("echo before; while ! test -e {}; do sleep 0.01; done; echo after; sleep 1000", go.display());
+    let unit = node.spawn(shell(UNIT, &script)).await.unwrap();
+    node.wait_for_lines(UNIT, 1);
+    let (logger, _) = kill_guard(&mut node).await;
+    kill(logger, libc::SIGKILL);
+    wait_for(|| (!alive(logger)).then_some(()));
+    let guard = start_guard(&node.root, Options::default());
+    let node = Node::attach(node.root.clone(), guard).await;
+    fs::write(&go, "").unwrap();
+    assert_eq!(node.wait_for_lines(UNIT, 2), ["before", "after"]);
+    assert_eq!(start_time(unit.pid), Some(unit.start_time));
+    node.leave();
+}
+
+#[tokio::test]
+async fn a_damaged_table_is_set_aside_and_units_start_afresh() {
+    let mut node = Node::start("table", Options::default()).await;
+    let unit = node.spawn(shell(UNIT, "exec sleep 1000")).await.unwrap();
+    let (logger, _) = kill_guard(&mut node).await;
+    fs::write(node.root.join("run/table"), b"nonsense").unwrap();
+    let guard = start_guard(&node.root, Options::default());
+    let node = Node::attach(node.root.clone(), guard).await;
+    assert!(node.table.units.is_empty() && node.root.join("run/table.damaged").exists());
+    if node.table.cgroups {
+        wait_for(|| (!alive(unit.pid)).then_some(())); // its group was found by its name
+        wait_for(|| (!alive(logger)).then_some(())); // its last pipe is closed
+    }
+    kill(unit.pid, libc::SIGKILL);
+    node.leave();
+}
+
 /// Numbers that look random, the same for the same seed.
 struct Random {
     seed: u64,

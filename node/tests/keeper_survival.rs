@@ -234,27 +234,6 @@ async fn without_an_agent_the_units_are_asked_to_end_and_waited_for() {
 }
 
 #[tokio::test]
-async fn a_guard_kills_what_a_killed_one_left_and_says_so() {
-    for no_cgroups in [false, true] {
-        let options = Options { no_cgroups, ..Options::default() };
-        let mut node = Node::start(&format!("left-{no_cgroups}"), options).await;
-        let file = node.root.join("daemon");
-        let script = format!("(setsid sh -c 'echo $$ > {}; exec sleep 1000' &) ; exec sleep 1000", file.display());
-        let pid = node.spawn(shell(UNIT, &script)).await.unwrap().pid;
-        let daemon = pid_in(&file);
-        let agent = wait_for(|| node.agents().first().copied());
-        kill(node.guard.id(), libc::SIGKILL);
-        node.guard.wait().unwrap();
-        assert!(alive(pid) && alive(daemon));
-        let guard = start_guard(&node.root, options);
-        let next = Node::attach(node.root.clone(), guard).await;
-        assert!(![pid, daemon, agent].into_iter().any(alive));
-        assert!(next.table.units.is_empty());
-        next.leave();
-    }
-}
-
-#[tokio::test]
 async fn two_guards_do_not_share_a_state_folder() {
     let node = Node::start("two", Options::default()).await;
     let second = start_guard(&node.root, Options::default()).wait_with_output().unwrap();

@@ -27,6 +27,7 @@ use super::poll::{Interest, Poll, Source};
 use super::role::Role;
 use super::shared::{self, Descriptors, Leave, NodeProcess, Reaping, Shared};
 use super::store::{self, Store};
+use super::takeover::{self, TakenOver};
 use super::{KeeperError, control, diary, leftover, lock, notify};
 use crate::kernel::limits::{self, Pair};
 use crate::kernel::wait::{self, Ended};
@@ -111,23 +112,24 @@ impl Guard {
         signals::ignore_pipe();
         let lock = lock::take(&config.state)?;
         make_runtime(&config.runtime)?;
-        // Before what is left is ended: it may be another guard's.
+        // Before anything is taken over: it may be another guard's.
         let runtime_lock = lock::take_runtime(&config.runtime)?;
-        leftover::end_of(&config.runtime, &config.node)?;
-        diary::remove(&config.runtime);
         // Before the first child: orphans below it come here instead of to the machine's init.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
             .map_err(|error| KeeperError::system("become subreaper")(error.into()))?;
         let boot_id = boot::id().map_err(KeeperError::system("read the boot id"))?;
-        let shared = Shared::create(&config.runtime, &boot_id)
-            .map_err(KeeperError::path("make", config.runtime.join(shared::FILE)))?;
+        let taken_over = takeover::take_over(&config.runtime, &boot_id, &config.node)?;
+        let (shared, pipes) = match taken_over {
+            Some(TakenOver { shared, pipes }) => (shared, pipes),
+            None => (afresh(&config.runtime, &boot_id)?, Vec::new()),
+        };
         let open_files = raise_open_files().map_err(KeeperError::system("read the limit of open files"))?;
         shared.header().set_open_files(open_files);
         let bell = || Bell::new().map_err(KeeperError::system("make an eventfd"));
         let (control, notify) = (config.runtime.join("control.sock"), config.runtime.join("notify.sock"));
         let channel = || store::channel().map_err(KeeperError::system("make a socket pair"));
         let ((depositor, theirs), (outlet, inlet)) = (channel()?, channel()?);
-        let guard = Self {
+        let mut guard = Self {
             depositor,
             store: Store::new(theirs, outlet),
             inlet,
@@ -154,6 +156,7 @@ impl Guard {
         watch(guard.poll.add(&guard.store, Source::Store))?;
         watch(guard.poll.add_end(guard.store.outlet(), Source::Outlet))?;
         guard.shared.header().set_descriptors(guard.descriptors());
+        guard.store.take_over(&guard.shared, pipes);
         Ok(guard)
     }
 
@@ -356,6 +359,12 @@ impl Guard {
         diary::remove(&self.config.runtime);
         tracing::info!(node = self.config.node, "left");
     }
+}
+
+/// Nothing runs that this guard could go on with.
+fn afresh(runtime: &Path, boot_id: &str) -> Result<Shared, KeeperError> {
+    diary::remove(runtime);
+    Shared::create(runtime, boot_id).map_err(KeeperError::path("make", runtime.join(shared::FILE)))
 }
 
 fn argv(config: &GuardConfig, which: NodeProcess) -> Vec<OsString> {

@@ -126,8 +126,8 @@ impl Supervisor {
 
     /// Gives the reading ends of pipes away, to be kept and read.
     fn deposit(&self, place: Use, ends: [Option<BorrowedFd<'_>>; STREAMS]) -> io::Result<()> {
-        let streams = (0..).zip(&ends).filter(|(_, end)| end.is_some()).fold(0, |mask, (bit, _)| mask | 1 << bit);
-        self.shared.set_captured(place, streams);
+        let inode = |end: &Option<BorrowedFd<'_>>| Some(rustix::fs::fstat(end.as_ref()?).ok()?.st_ino);
+        self.shared.set_pipes(place, ends.each_ref().map(inode));
         self.depositor.keep(place, ends)
     }
 

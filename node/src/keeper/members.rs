@@ -26,19 +26,19 @@ impl<'a> Marks<'a> {
     }
 }
 
-/// The processes of the unit that are alive, by pid with their start times. `orphans_of` is the process that orphans
-/// become children of: the guard. `started_with(pid, variable)` looks into a process's environment.
+/// The processes of the unit that are alive, by pid with their start times. `orphans_of` are the processes that
+/// orphans become children of: the guard, and whoever got the children of a killed one. `started_with(pid, variable)` looks into a process's environment.
 pub(crate) fn find(
     marks: &Marks<'_>,
     all: &[Stat],
-    orphans_of: u32,
+    orphans_of: &[u32],
     started_with: impl Fn(u32, &str) -> bool,
 ) -> BTreeMap<u32, u64> {
-    let alive: Vec<&Stat> = all.iter().filter(|stat| !stat.is_zombie() && stat.pid != orphans_of).collect();
+    let alive: Vec<&Stat> = all.iter().filter(|stat| !stat.is_zombie() && !orphans_of.contains(&stat.pid)).collect();
     let variables: Vec<String> = marks.invocations.iter().map(|id| format!("INVOCATION_ID={id}")).collect();
     let is_known = |stat: &Stat| marks.known.get(&stat.pid) == Some(&stat.start_time);
     let strayed = |stat: &Stat| {
-        stat.parent == orphans_of
+        orphans_of.contains(&stat.parent)
             && (marks.known.contains_key(&stat.session)
                 || marks.known.contains_key(&stat.group)
                 || variables.iter().any(|variable| started_with(stat.pid, variable)))
@@ -60,7 +60,7 @@ pub(crate) fn find(
 }
 
 /// As [`find`], among the processes of this machine as they are now. Empty when `/proc` cannot be read.
-pub(crate) fn now(marks: &Marks<'_>, orphans_of: u32) -> BTreeMap<u32, u64> {
+pub(crate) fn now(marks: &Marks<'_>, orphans_of: &[u32]) -> BTreeMap<u32, u64> {
     let all = process::all().unwrap_or_default();
     find(marks, &all, orphans_of, process::started_with)
 }
@@ -79,7 +79,7 @@ mod tests {
         let invocations = BTreeSet::from(["ab".to_owned()]);
         let known = known.iter().map(|pid| (*pid, u64::from(*pid))).collect();
         let started_with = |pid: u32, variable: &str| variable == "INVOCATION_ID=ab" && marked.contains(&pid);
-        find(&Marks { known, invocations: &invocations }, all, GUARD, started_with).into_keys().collect()
+        find(&Marks { known, invocations: &invocations }, all, &[GUARD], started_with).into_keys().collect()
     }
 
     #[test]

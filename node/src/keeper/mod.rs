@@ -13,7 +13,7 @@
 //!        --sd_notify: notify.sock-->  notify -> Notified          supervisor
 //!                                     inotify on cgroup.events -> Emptied
 //! ```
-//! Files: [`guard`] and [`role`] are the guard; [`shared`] the table, [`store`] the copies of pipes, [`bell`] and [`inherit`]
+//! Files: [`guard`] and [`role`] are the guard, [`takeover`] what it finds of a killed one; [`shared`] the table, [`store`] the copies of pipes, [`bell`] and [`inherit`]
 //! what they share. [`logger`] and [`output`] are the logger.
 //! [`supervisor`] is its loop, [`requests`] what it does on demand, [`launch`] a Spawn; [`held`] what is held, [`events`]
 //! what is to be told, [`reap`] what becomes an event, [`drain`] when, [`members`] who belongs to a unit where there are no cgroups,
@@ -44,6 +44,7 @@ mod shared;
 pub(crate) mod socket;
 mod store;
 mod supervisor;
+mod takeover;
 
 use std::fs;
 use std::io;
@@ -118,6 +119,14 @@ pub enum KeeperError {
     /// Whoever has started this supervisor is not there any more.
     #[error("the guard is gone")]
     GuardGone,
+    /// A process of an earlier guard does not end, so another one cannot take its place.
+    #[error("{which} of an earlier guard (process {pid}) cannot be killed; try again when its disk answers")]
+    CannotEnd {
+        /// Which of the node's processes.
+        which: String,
+        /// Its pid.
+        pid: u32,
+    },
     /// The spool cannot be opened.
     #[error("open the log spool")]
     Spool(#[from] SpoolError),

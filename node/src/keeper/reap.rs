@@ -201,7 +201,7 @@ impl Supervisor {
         let own = |stat: &&Stat| self.held.owner(stat.pid).is_none_or(|owner| owner == name);
         let header = self.shared.header();
         let all: Vec<Stat> = all.iter().filter(own).filter(|stat| !header.is_own(stat.pid)).copied().collect();
-        members::find(&Marks::of(unit), &all, self.guard, process::started_with)
+        members::find(&Marks::of(unit), &all, &self.fosters, process::started_with)
     }
 
     /// Reads what units said, as long as there is room for it, and at most `most` messages: whoever floods the socket

@@ -217,7 +217,7 @@ impl Supervisor {
         match &self.cgroups {
             Some(tree) => tree.unit(unit).populated(),
             None => {
-                self.held.units.get(unit).is_some_and(|unit| !members::now(&Marks::of(unit), self.guard).is_empty())
+                self.held.units.get(unit).is_some_and(|unit| !members::now(&Marks::of(unit), &self.fosters).is_empty())
             }
         }
     }

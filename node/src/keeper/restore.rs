@@ -30,6 +30,7 @@ impl Supervisor {
             found += usize::from(seen.phase.is_alive());
             self.restore_slot(&seen, told.contains(&seen.place.serial));
         }
+        self.find_fosters();
         self.restore_groups();
         self.begin_diary();
         if found > 0 {
@@ -120,6 +121,17 @@ impl Supervisor {
             // The guard writes how it ended before it reaps it; one that is gone and has no end was another one's child.
             Err(_) => drop(self.shared.lose(process.place)),
         }
+    }
+
+    /// Processes that a killed guard left are children of somebody who is of no unit, and so their orphans will be.
+    fn find_fosters(&mut self) {
+        let watched =
+            self.held.units.values().flat_map(|unit| &unit.processes).filter(|process| process.handle.is_some());
+        let parents = watched.filter_map(|process| process::stat(process.pid).ok()).map(|stat| stat.parent);
+        let mut fosters: Vec<u32> = parents.filter(|parent| self.unit_of(*parent).is_none()).collect();
+        fosters.sort_unstable();
+        fosters.dedup();
+        self.fosters.extend(fosters);
     }
 
     /// Watches the groups of known units again, and finds those that only the kernel knows of.

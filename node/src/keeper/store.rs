@@ -191,6 +191,13 @@ impl Store {
         Self { socket, outlet, kept: BTreeMap::new(), behind: false }
     }
 
+    /// Keeps what another guard kept.
+    pub(crate) fn take_over(&mut self, shared: &Shared, pipes: Vec<(Use, [Option<OwnedFd>; STREAMS])>) {
+        for (place, ends) in pipes {
+            self.insert(shared, place, ends);
+        }
+    }
+
     /// Does what messages ask for, until there are no more.
     pub(crate) fn receive(&mut self, shared: &Shared) {
         while let Ok(Some(message)) = next(&self.socket) {
@@ -205,7 +212,10 @@ impl Store {
 
     /// Keeps the ends of a process; those of a use that is over are closed.
     fn keep(&mut self, shared: &Shared, message: Message) {
-        let (place, ends) = (message.place, message.by_stream());
+        self.insert(shared, message.place, message.by_stream());
+    }
+
+    fn insert(&mut self, shared: &Shared, place: Use, ends: [Option<OwnedFd>; STREAMS]) {
         let numbers = ends.each_ref().map(|end| end.as_ref().map(AsRawFd::as_raw_fd));
         if shared.set_ends(place, numbers) {
             self.kept.insert(place.index, Kept { serial: place.serial, ends, passed_on: false });

@@ -48,6 +48,8 @@ pub(crate) struct Supervisor {
     pub(crate) shared: Shared,
     /// The guard's pid.
     pub(crate) guard: u32,
+    /// Whose children orphans of units become: the guard's, and of units that a killed guard left, somebody else's.
+    pub(crate) fosters: Vec<u32>,
     pub(crate) bell: Bell,
     pub(crate) guard_bell: Bell,
     pub(crate) logger_bell: Bell,
@@ -128,6 +130,7 @@ impl Supervisor {
             poll,
             shared,
             guard,
+            fosters: vec![guard],
             bell,
             guard_bell,
             logger_bell,

@@ -154,6 +154,17 @@ impl Header {
         self.magic.store(MAGIC, Ordering::Release);
     }
 
+    /// Another guard goes on with the table.
+    pub(crate) fn take_over(&self, guard: Exact) {
+        for process in &self.processes {
+            process.set(None);
+        }
+        self.set_leave(Leave::No);
+        self.set_reaping(Reaping::Idle);
+        self.left.store(0, Ordering::Release);
+        self.guard.set(Some(guard));
+    }
+
     pub(super) fn is_understood(&self) -> bool {
         self.magic.load(Ordering::Acquire) == MAGIC && self.version.load(Ordering::Relaxed) == VERSION
     }

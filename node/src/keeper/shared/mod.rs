@@ -189,9 +189,22 @@ impl Shared {
         slot.advance(place.serial, Phase::Running, Phase::Lost) || slot.advance(place.serial, Phase::Taken, Phase::Lost)
     }
 
-    /// There are pipes for these streams, one bit each. Before they are sent.
-    pub(crate) fn set_captured(&self, place: Use, streams: u32) {
-        self.slot(place).captured.store(streams, Ordering::Release);
+    /// There are pipes with these inodes, by stream. Before they are sent.
+    pub(crate) fn set_pipes(&self, place: Use, inodes: [Option<u64>; STREAMS]) {
+        let slot = self.slot(place);
+        let streams = (0..).zip(&inodes).filter(|(_, inode)| inode.is_some()).fold(0, |mask, (bit, _)| mask | 1 << bit);
+        for (own, inode) in slot.inodes.iter().zip(inodes) {
+            own.store(inode.unwrap_or(0), Ordering::Relaxed);
+        }
+        slot.captured.store(streams, Ordering::Release);
+    }
+
+    /// The inodes of the pipes that are not closed, by stream.
+    pub(crate) fn pipes(&self, place: Use) -> [Option<u64>; STREAMS] {
+        let slot = self.slot(place);
+        let open = slot.captured.load(Ordering::Acquire) & !slot.closed.load(Ordering::Acquire);
+        let inode = |bit: usize| slot.inodes[bit].load(Ordering::Relaxed);
+        std::array::from_fn(|bit| (open & (1 << bit) != 0).then(|| inode(bit)).filter(|inode| *inode != 0))
     }
 
     /// The logger has read the end of a stream.

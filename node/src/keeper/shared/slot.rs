@@ -121,9 +121,11 @@ pub(super) struct Slot {
     /// The last of those that the logger has done.
     pub(super) drained: AtomicU32,
     spare: AtomicU32,
+    /// The pipes' inodes, by stream; 0: none.
+    pub(super) inodes: [AtomicU64; STREAMS],
     unit: Text<256>,
     invocation_id: Text<64>,
-    reserved: [AtomicU64; 10],
+    reserved: [AtomicU64; 7],
 }
 
 impl Slot {
@@ -147,6 +149,9 @@ impl Slot {
         self.set_ends([None; STREAMS]);
         for counter in [&self.captured, &self.closed, &self.drain_wanted, &self.drained] {
             counter.store(0, Ordering::Relaxed);
+        }
+        for inode in &self.inodes {
+            inode.store(0, Ordering::Relaxed);
         }
         let written = self.unit.set(&facts.unit) && self.invocation_id.set(&facts.invocation_id);
         if written {

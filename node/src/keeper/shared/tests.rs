@@ -69,7 +69,8 @@ fn a_slot_is_finished_when_its_end_is_told_and_its_pipes_are_closed() {
     let runtime = folder("pipes");
     let shared = Shared::create(&runtime, "boot").unwrap();
     let place = shared.take(&facts("a.service")).unwrap();
-    shared.set_captured(place, 0b011);
+    shared.set_pipes(place, [Some(5), Some(6), None]);
+    assert_eq!(shared.pipes(place), [Some(5), Some(6), None]);
     let wanted = shared.want_drain(place);
     assert_eq!((shared.wants_drain(place), shared.is_drained(place, wanted)), (Some(wanted), false));
     shared.set_drained(place, wanted);
@@ -77,6 +78,7 @@ fn a_slot_is_finished_when_its_end_is_told_and_its_pipes_are_closed() {
     shared.pipe_only(place);
     shared.close_stream(place, Stream::Stdout);
     assert!(shared.finished().is_empty() && !shared.is_closed(place));
+    assert_eq!(shared.pipes(place), [None, Some(6), None]);
     let later = shared.want_drain(place);
     shared.close_stream(place, Stream::Stderr);
     assert!(shared.is_drained(place, later), "it will never be asked again");
