@@ -2,6 +2,7 @@
 
 use crate::fleet_binary;
 use crate::git::Clone;
+use crate::hosts::Host;
 use crate::wait::within;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub struct TestFleet {
     folder: tempfile::TempDir,
     dir: PathBuf,
     log: Option<String>,
+    /// Where its daemons and commands run; `None`: on this machine.
+    host: Option<Host>,
 }
 
 impl TestFleet {
@@ -64,7 +67,14 @@ impl TestFleet {
         let folder = tempfile::Builder::new().prefix("fleet-test-").tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join("home")).expect("a home folder");
         let dir = folder.path().join("fleet");
-        TestFleet { folder, dir, log: None }
+        TestFleet { folder, dir, log: None, host: None }
+    }
+
+    /// On which host everything runs, for a fleet that is not up yet.
+    #[must_use]
+    pub fn on(mut self, host: &Host) -> TestFleet {
+        self.host = Some(host.clone());
+        self
     }
 
     /// What the daemons log (`FLEET_LOG`), for a fleet that is not up yet.
@@ -101,7 +111,10 @@ impl TestFleet {
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let home = self.folder.path().join("home");
-        let mut command = Command::new(fleet_binary());
+        let mut command = match &self.host {
+            Some(host) => host.command(fleet_binary().to_str().expect("UTF-8")),
+            None => Command::new(fleet_binary()),
+        };
         command
             .args(arguments)
             .env("HOME", &home)
