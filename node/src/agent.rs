@@ -12,6 +12,7 @@ use crate::control::{Control, ControlError};
 use crate::desk::{Desk, Setup};
 use crate::host_units::HostUnits;
 use crate::keeper::STOP_UNITS;
+use crate::kernel::clock::ClockWatch;
 use crate::link::{self, LinkState, Whoami};
 use crate::policy::{Policy, PolicyError};
 use crate::stored::{Folder, Stored, StoredError};
@@ -122,6 +123,11 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
         host_units: HostUnits::of_systemd(),
         admission: Box::new(admission),
         earlier: earlier(folder.clone(), context.clone()),
+        stamps: folder.load_stamps().unwrap_or_else(|error| {
+            tracing::error!(error = %error_chain(&error), "what persistent timers missed is not known");
+            BTreeMap::new()
+        }),
+        clock: Box::new(supervise::SystemClock),
     };
     let known = engine_config.completed.clone();
     let engine = Engine::start(control, table, events, engine_config);
@@ -153,6 +159,8 @@ async fn run(config: &NodeConfig) -> Result<(), AgentError> {
     }
     let socket = config.local_socket();
     let listener = local::listen(&socket).map_err(|source| AgentError::Local { path: socket, source })?;
+    tasks.spawn(store_stamps(folder.clone(), engine.clone(), shutdown.clone()));
+    tasks.spawn(watch_clock(engine.clone(), shutdown.clone()));
     tasks.spawn(store_holds(folder, engine.clone(), shutdown.clone()));
     tasks.spawn(serve_local(listener, desk.clone(), shutdown.clone()));
     tasks.spawn(link::run(desk.clone(), dial(config, &member), link_state, shutdown.clone()));
@@ -295,6 +303,39 @@ async fn store_holds(folder: Folder, engine: supervise::Handle, shutdown: Cancel
         let saved = tokio::task::spawn_blocking(move || folder.save_holds(&now)).await;
         if let Ok(Err(error)) = saved {
             tracing::error!(error = %error_chain(&error), "holds are not stored; they end with this agent");
+        }
+    }
+}
+
+/// Persistent timers make up for what they missed while the host was down.
+async fn store_stamps(folder: Folder, engine: supervise::Handle, shutdown: CancellationToken) {
+    let mut stamps = engine.stamps();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = stamps.changed() => if changed.is_err() { return },
+        }
+        let (folder, now) = (folder.clone(), stamps.borrow_and_update().clone());
+        let saved = tokio::task::spawn_blocking(move || folder.save_stamps(&now)).await;
+        if let Ok(Err(error)) = saved {
+            tracing::error!(error = %error_chain(&error), "the last elapses of persistent timers are not stored");
+        }
+    }
+}
+
+/// Tells the engine each time the wall clock is set.
+async fn watch_clock(engine: supervise::Handle, shutdown: CancellationToken) {
+    let watch = match ClockWatch::new() {
+        Ok(watch) => watch,
+        Err(error) => return tracing::error!(error = %error, "whether the clock is set is not told by this host"),
+    };
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            set = watch.set() => match set {
+                Ok(()) => engine.clock_was_set().await,
+                Err(error) => return tracing::error!(error = %error, "the clock is not watched any more"),
+            },
         }
     }
 }

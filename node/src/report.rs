@@ -105,6 +105,7 @@ mod tests {
             wanted: true,
             completed: false,
             reason: None,
+            next_elapse: None,
         };
         (0..count)
             .map(|i| {

@@ -4,6 +4,7 @@
 //! STATE/assignment.pb          v1::Manifest and v1::Bundles that are new with it, each after its length; replaced whole
 //! STATE/bundles/<digest>.pb    v1::Bundle, written when nobody waits any more, removed when no assignment names it
 //! STATE/holds.json             holds by unit
+//! STATE/timers.json            when persistent timers elapsed last
 //! STATE/completed.json         oneshots that completed since the host booted
 //! ```
 //! A change is one file: one fdatasync and one of its folder stand between a notice and the first process, however many
@@ -15,6 +16,7 @@ use fleet_units::assignment::NodeAssignment;
 use fleet_units::bundle::Bundle;
 use fleet_units::ids::{UnitDigest, UnitName};
 use fleet_units::status::Hold;
+use fleet_units::time::Timestamp;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -102,6 +104,10 @@ impl Folder {
 
     fn completed_path(&self) -> PathBuf {
         self.state.join("completed.json")
+    }
+
+    fn stamps_path(&self) -> PathBuf {
+        self.state.join("timers.json")
     }
 
     fn holds_path(&self) -> PathBuf {
@@ -241,6 +247,22 @@ impl Folder {
         let path = self.completed_path();
         let stored = CompletedUnits { boot_id: boot_id.to_owned(), units };
         let text = serde_json::to_vec(&stored).expect("names and digests are strings");
+        write_durably(&path, &text).map_err(io_error("write", &path))
+    }
+
+    /// When persistent timers elapsed last.
+    pub fn load_stamps(&self) -> Result<BTreeMap<UnitName, Timestamp>, StoredError> {
+        let path = self.stamps_path();
+        match read_if_there(&path)? {
+            None => Ok(BTreeMap::new()),
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(damaged(&path)),
+        }
+    }
+
+    /// Replaces them, durably.
+    pub fn save_stamps(&self, stamps: &BTreeMap<UnitName, Timestamp>) -> Result<(), StoredError> {
+        let path = self.stamps_path();
+        let text = serde_json::to_vec(stamps).expect("stamps are names and numbers");
         write_durably(&path, &text).map_err(io_error("write", &path))
     }
 

@@ -4,7 +4,9 @@ mod keeper_support;
 
 use fleet_node::control::Control;
 use fleet_node::host_units::HostUnits;
-use fleet_node::supervise::{Act, Assigned, Config, Desired, Engine, Everything, Handle, Host, Places, UnitAct};
+use fleet_node::supervise::{
+    Act, Assigned, Config, Desired, Engine, Everything, Handle, Host, Places, SystemClock, UnitAct,
+};
 use fleet_units::bundle::{Bundle, SourceFile};
 use fleet_units::spec::{Context, load};
 use fleet_units::status::UnitStatus;
@@ -47,6 +49,8 @@ fn config(root: &Path) -> Config {
         host_units: HostUnits::in_folder("/nonexistent"),
         admission: Box::new(Everything),
         earlier: Box::new(|_, _| None),
+        stamps: BTreeMap::new(),
+        clock: Box::new(SystemClock),
     }
 }
 

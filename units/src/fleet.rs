@@ -21,7 +21,7 @@ pub use findings::{Finding, Findings};
 use crate::bundle::{Bundle, SourceTree};
 use crate::diagnostic::allow::{Allowed, Settled};
 use crate::diagnostic::{Diagnostic, Place};
-use crate::ids::{EnvironmentName, UnitDigest, UnitName};
+use crate::ids::{EnvironmentName, UnitDigest, UnitKind, UnitName};
 use crate::spec::UnitSpec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,10 +41,10 @@ pub struct FleetUnit {
 /// The desired state of one environment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FleetSpec {
-    /// By unit name; instances listed one by one. Services and targets: what is placed and started.
+    /// By unit name; instances listed one by one. Services, targets and timers: what is placed and started.
     pub units: BTreeMap<UnitName, FleetUnit>,
-    /// The timers and sockets, understood and checked as `units` are. Nothing runs them yet; what they start is in
-    /// [`UnitSpec::started`].
+    /// The sockets, understood and checked as `units` are. Nothing runs them yet; what they start is in
+    /// [`UnitSpec::started`]. While a tree is built the timers are among them: checks look at both alike.
     pub triggers: BTreeMap<UnitName, FleetUnit>,
 }
 
@@ -70,7 +70,9 @@ pub fn compile(environment: &EnvironmentName, tree: &SourceTree) -> Compiled {
 }
 
 impl Compiled {
-    fn from_parts(fleet: FleetSpec, (diagnostics, settled): (Vec<Diagnostic>, Settled)) -> Self {
+    fn from_parts(mut fleet: FleetSpec, (diagnostics, settled): (Vec<Diagnostic>, Settled)) -> Self {
+        let timers = fleet.triggers.extract_if(.., |name, _| name.kind() == UnitKind::Timer);
+        fleet.units.extend(timers);
         Compiled { fleet, diagnostics, allowed: settled.allowed, unused_allowances: settled.unused }
     }
 

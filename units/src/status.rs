@@ -124,4 +124,7 @@ pub struct UnitStatus {
     pub completed: bool,
     /// Why it is not in the state it should be in; `None` when it is.
     pub reason: Option<Reason>,
+    /// Of a timer that waits: when it elapses next; `None` when nobody can say, and for other units.
+    #[serde(default)]
+    pub next_elapse: Option<Timestamp>,
 }

@@ -268,6 +268,7 @@ mod tests {
             wanted: true,
             completed: false,
             reason: None,
+            next_elapse: None,
         };
         UnitView { node: "test-1".parse().unwrap(), connected: true, status }
     }

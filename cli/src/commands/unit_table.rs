@@ -60,6 +60,9 @@ fn note(unit: &v1::UnitStatus, connected: bool) -> String {
     if let Some(reason) = unit.reason.as_ref().filter(|reason| !reason.text.is_empty()) {
         notes.push(reason.text.clone());
     }
+    if unit.next_elapse_us > 0 {
+        notes.push(format!("next {}", local(unit.next_elapse_us)));
+    }
     if !unit.unenforced.is_empty() {
         let mut keys: Vec<&str> =
             unit.unenforced.iter().map(|item| item.directive.split('=').next().unwrap_or_default()).collect();
@@ -86,6 +89,7 @@ pub(crate) fn details(stream: &Stream, node: &str, unit: &v1::UnitStatus) -> Str
         ("  revision", unit.unit_revision.clone()),
         ("  digest", view::hex(&unit.digest)),
         ("  invocation", unit.invocation_id.clone()),
+        ("  next", if unit.next_elapse_us == 0 { String::new() } else { local(unit.next_elapse_us) }),
         ("  held", unit.held.as_ref().map(held).unwrap_or_default()),
         ("  reason", unit.reason.as_ref().map(|reason| reason.text.clone()).unwrap_or_default()),
     ];

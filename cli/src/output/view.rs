@@ -56,6 +56,9 @@ pub(crate) struct Unit {
     wanted: bool,
     completed: bool,
     reason: Option<Reason>,
+    /// Of a timer that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_elapse: Option<String>,
 }
 
 impl Unit {
@@ -82,6 +85,7 @@ impl Unit {
             wanted: status.wanted,
             completed: status.completed,
             reason: status.reason.map(Into::into),
+            next_elapse: rfc3339(status.next_elapse_us),
             name: status.unit,
         }
     }

@@ -7,6 +7,7 @@
 pub mod boot;
 pub mod cgroup;
 pub(crate) mod child;
+pub mod clock;
 pub mod directory;
 pub mod limits;
 pub mod process;

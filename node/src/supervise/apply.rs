@@ -51,6 +51,7 @@ impl<S: Supervisor> Engine<S> {
             }
         }
         self.set_readmit();
+        self.take_timers();
         self.work();
         Ok(plan)
     }

@@ -5,6 +5,30 @@ use fleet_units::time::{Moment, Timestamp};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
+/// The clocks of a host. Tests have their own.
+pub trait HostClock: Send + 'static {
+    /// `CLOCK_REALTIME`; times before 1970 count as 1970.
+    fn wall(&self) -> Timestamp;
+
+    /// `CLOCK_BOOTTIME`.
+    fn since_boot(&self) -> Moment;
+}
+
+/// The clocks of this host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl HostClock for SystemClock {
+    fn wall(&self) -> Timestamp {
+        Clock::wall()
+    }
+
+    fn since_boot(&self) -> Moment {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Moment(now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1_000)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     base: Moment,
@@ -12,10 +36,8 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn new() -> Clock {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let micros = now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1_000;
-        Clock { base: Moment(micros), start: Instant::now() }
+    pub(super) fn new(host: &dyn HostClock) -> Clock {
+        Clock { base: host.since_boot(), start: Instant::now() }
     }
 
     pub(super) fn now(&self) -> Moment {

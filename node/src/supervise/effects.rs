@@ -271,6 +271,9 @@ impl<S: Supervisor> Engine<S> {
         if matches!(state, State::Dead | State::Failed) {
             self.stop_bound(name);
         }
+        if let KindSpec::Timer(_) = spec.kind {
+            if state == State::Active { self.timer_started(name) } else { self.timer_ended(name) }
+        }
         self.reload_if_owed(name);
         self.watch_health(name);
     }
@@ -309,8 +312,9 @@ impl<S: Supervisor> Engine<S> {
         let Some(unit) = self.units.get_mut(name) else { return };
         let active = unit.machine.state().active_state();
         if active != unit.active {
-            unit.active = active;
+            let before = std::mem::replace(&mut unit.active, active);
             unit.since = Clock::wall();
+            self.note_activity(name, before);
         }
     }
 

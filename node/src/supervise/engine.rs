@@ -1,11 +1,12 @@
 //! The loop: waits for one input, takes all that are there, does what they lead to, tells what changed.
 
-use super::clock::Clock;
+use super::clock::{Clock, HostClock};
 use super::effects::{Done, What};
 use super::handle::{COMMANDS, Command, Handle, HealthReport};
 use super::job_clock::JobClock;
 use super::spawn::Host;
 use super::supervisor::Supervisor;
+use super::timers::Timers;
 use super::unit::{Admission, Desired, Unit};
 use super::{notify, unit};
 use crate::host_units::HostUnits;
@@ -18,7 +19,7 @@ use fleet_units::jobs::{Graph, Queue};
 use fleet_units::lifecycle::{Event, Exit, Role, Timer};
 use fleet_units::spec::UnitSpec;
 use fleet_units::status::{Health, Hold};
-use fleet_units::time::Moment;
+use fleet_units::time::{Moment, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -42,6 +43,10 @@ pub struct Config {
     /// The specification an earlier agent ran a unit from, by digest, if it can still be read: what a change is then
     /// compared with. Without it a unit whose digest is another one restarts.
     pub earlier: Earlier,
+    /// When each persistent timer elapsed last, as stored.
+    pub stamps: BTreeMap<UnitName, Timestamp>,
+    /// The clocks timers go by.
+    pub clock: Box<dyn HostClock>,
 }
 
 /// All units of a node. Owned by one task; see [`Handle`].
@@ -69,6 +74,7 @@ pub struct Engine<S> {
     /// Units of the set with `StopWhenUnneeded=`.
     pub(super) stop_when_unneeded: BTreeSet<UnitName>,
     pub(super) job_clock: JobClock,
+    pub(super) clockwork: Timers,
     pub(super) stopping: bool,
     pub(super) stopped: Vec<oneshot::Sender<()>>,
     pub(super) changed: BTreeSet<UnitName>,
@@ -99,7 +105,8 @@ impl<S: Supervisor> Engine<S> {
         let (health, health_in) = mpsc::unbounded_channel();
         let (statuses, statuses_out) = watch::channel(Arc::new(Statuses::new()));
         let (holds_told, holds_out) = watch::channel(config.holds.clone());
-        let clock = Clock::new();
+        let clock = Clock::new(&*config.clock);
+        let (clockwork, stamps) = Timers::new(clock.now(), config.stamps.clone());
         let timed = |(unit, hold): (&UnitName, &Hold)| (unit.clone(), (hold.clone(), clock.moment_of(hold.until)));
         let named = |entry: UnitEntry| entry.unit.parse().ok().map(|unit: UnitName| (unit, entry));
         let engine = Engine {
@@ -120,6 +127,7 @@ impl<S: Supervisor> Engine<S> {
             uphold_at: None,
             stop_when_unneeded: BTreeSet::new(),
             job_clock: JobClock::default(),
+            clockwork,
             stopping: false,
             stopped: Vec::new(),
             changed: BTreeSet::new(),
@@ -133,7 +141,7 @@ impl<S: Supervisor> Engine<S> {
         };
         let inputs = Inputs { commands: commands_in, events, done: done_in, health: health_in };
         tokio::spawn(engine.run(inputs));
-        Handle { commands, statuses: statuses_out, holds: holds_out }
+        Handle { commands, statuses: statuses_out, holds: holds_out, stamps }
     }
 
     async fn run(mut self, mut inputs: Inputs) {
@@ -182,7 +190,14 @@ impl<S: Supervisor> Engine<S> {
         let timer = self.timers.first().map(|(at, _, _)| *at);
         // Before the first desired set there is nothing to start again.
         let hold = self.holds.values().map(|(_, at)| *at).min().filter(|_| self.found.is_none());
-        timer.into_iter().chain(hold).chain(self.readmit_at).chain(self.uphold_at).chain(self.job_clock.next()).min()
+        timer
+            .into_iter()
+            .chain(hold)
+            .chain(self.readmit_at)
+            .chain(self.uphold_at)
+            .chain(self.job_clock.next())
+            .chain(self.clockwork.next_wake())
+            .min()
     }
 
     fn fire_due(&mut self) {
@@ -201,6 +216,7 @@ impl<S: Supervisor> Engine<S> {
             return;
         }
         self.expire_jobs();
+        self.fire_timers();
         let over: Vec<_> = self.holds.iter().filter(|(_, (_, at))| *at <= now).map(|(unit, _)| unit.clone()).collect();
         for unit in over {
             self.end_hold(&unit);
@@ -218,6 +234,7 @@ impl<S: Supervisor> Engine<S> {
             Command::Act(act, answer) => self.act(act, answer),
             Command::Hold(unit, hold) => self.set_hold(unit, hold),
             Command::StopAll(answer) => self.stop_all(answer),
+            Command::ClockSet => self.clock_was_set(),
             Command::Health(report) => self.on_health(report),
         }
     }
@@ -342,6 +359,7 @@ impl<S: Supervisor> Engine<S> {
                 let _ = answer.send(()); // who gave up waiting needs no answer
             }
         }
+        self.clockwork.publish();
         self.acknowledge();
     }
 

@@ -83,6 +83,7 @@ pub(super) enum Command {
     Act(Act, oneshot::Sender<ActResult>),
     Hold(UnitName, Option<Hold>),
     StopAll(oneshot::Sender<()>),
+    ClockSet,
     Health(HealthReport),
 }
 
@@ -95,6 +96,7 @@ pub struct Handle {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) statuses: watch::Receiver<Arc<Statuses>>,
     pub(super) holds: watch::Receiver<BTreeMap<UnitName, Hold>>,
+    pub(super) stamps: watch::Receiver<BTreeMap<UnitName, Timestamp>>,
 }
 
 impl Handle {
@@ -148,6 +150,18 @@ impl Handle {
     #[must_use]
     pub fn holds(&self) -> watch::Receiver<BTreeMap<UnitName, Hold>> {
         self.holds.clone()
+    }
+
+    /// When each persistent timer elapsed last; to be stored durably at each change.
+    #[must_use]
+    pub fn stamps(&self) -> watch::Receiver<BTreeMap<UnitName, Timestamp>> {
+        self.stamps.clone()
+    }
+
+    /// Tells that the wall clock was set: timers that wait for a time of day look again.
+    pub async fn clock_was_set(&self) {
+        // A dead engine has no timers.
+        let _ = self.commands.send(Command::ClockSet).await;
     }
 
     /// Returns when the engine has ended.

@@ -183,6 +183,7 @@ impl<S: Supervisor> Engine<S> {
             self.answer(name, false, "somebody asked for something else meanwhile");
         }
         self.reload_if_owed(name);
+        self.tell_timers(name);
         if good && verb == Some(Verb::Start) {
             self.retry_dependents(name);
         }
@@ -235,6 +236,7 @@ impl<S: Supervisor> Engine<S> {
         self.changed.insert(name.clone());
         self.answer(name, false, &reason.text);
         self.remember(name);
+        self.tell_timers(name);
     }
 
     /// Who waits for an end of the unit while it came up, or the other way round.
@@ -288,6 +290,7 @@ impl<S: Supervisor> Engine<S> {
                 }
             }
             self.config.admission.forget(&name);
+            self.clockwork.forget(&name);
             self.changed.insert(name);
         }
     }

@@ -7,7 +7,7 @@
 //! timers ------------> '-------------------------'
 //! ```
 //! `engine` is the loop, `apply` swaps the desired set in and executes a plan, `effects` turns a machine's effects into
-//! requests, `conditions` reads what the host says to a condition, `jobs` runs the queue, `upkeep` does what others want kept up or down, `restore` takes over from an earlier agent, `act` serves people.
+//! requests, `conditions` reads what the host says to a condition, `jobs` runs the queue, `upkeep` does what others want kept up or down, `timers` starts what is due, `restore` takes over from an earlier agent, `act` serves people.
 
 mod account;
 mod act;
@@ -29,8 +29,10 @@ mod restore;
 mod spawn;
 mod status;
 mod supervisor;
+mod timers;
 mod unit;
 mod upkeep;
+mod zones;
 
 #[cfg(test)]
 mod condition_tests;
@@ -42,7 +44,10 @@ mod job_tests;
 mod lifecycle_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timer_tests;
 
+pub use clock::{HostClock, SystemClock};
 pub use engine::{Config, Earlier, Engine};
 pub use handle::{Act, ActResult, ApplyError, EngineGone, Handle, UnitAct};
 pub use places::Places;

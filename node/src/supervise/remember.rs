@@ -1,8 +1,10 @@
 //! What the agent has its supervisor remember of a unit, so that the next agent goes on. JSON; fields are only added.
 
+use super::timers::Timing;
 use fleet_units::ids::{InvocationId, Revision, UnitDigest};
 use fleet_units::lifecycle::Memory;
-use fleet_units::time::Timestamp;
+use fleet_units::time::{Moment, Timestamp};
+use fleet_units::timers::Stamp;
 use serde::{Deserialize, Serialize};
 
 /// One unit, between two agents.
@@ -25,6 +27,18 @@ pub(super) struct Remembered {
     pub(super) completed: bool,
     /// It still has to be started.
     pub(super) due: bool,
+    /// Of an active timer: since when, and its last elapse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) timing: Option<Timing>,
+    /// When the first agent of this boot started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) startup: Option<Moment>,
+    /// When it last left inactive, on this boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) left_inactive: Option<Stamp>,
+    /// When it last became inactive, on this boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) became_inactive: Option<Stamp>,
 }
 
 impl Remembered {

@@ -106,6 +106,10 @@ impl<S: Supervisor> Engine<S> {
                 unit.since = known.since;
                 unit.completed = known.completed;
                 unit.due = known.due.then_some(Due::New);
+                unit.timing = known.timing;
+                unit.startup = known.startup;
+                unit.left_inactive = known.left_inactive;
+                unit.became_inactive = known.became_inactive;
                 let present = Present {
                     main: present.main.or(ended_main),
                     control: present.control.or(ended_control),

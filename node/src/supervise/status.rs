@@ -18,7 +18,7 @@ impl<S: Supervisor> Engine<S> {
         Some(UnitStatus {
             unit: name.clone(),
             active_state: state.active_state(),
-            sub_state: state.as_str().to_owned(),
+            sub_state: unit.timing.as_ref().map_or(state.as_str(), |timing| timing.phase.as_str()).to_owned(),
             result: machine.outcome().as_str().to_owned(),
             main_pid: machine.main_pid().unwrap_or(0),
             restarts: machine.memory().restarts,
@@ -32,6 +32,7 @@ impl<S: Supervisor> Engine<S> {
             wanted: self.wanted.contains(name),
             completed: unit.completed,
             reason: reason(unit),
+            next_elapse: unit.timing.as_ref().and_then(|timing| timing.next),
         })
     }
 }

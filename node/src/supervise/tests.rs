@@ -2,7 +2,7 @@
 
 use super::fake::Fake;
 use super::spawn::Host;
-use super::{Act, Admission, Assigned, Config, Desired, Engine, Everything, Handle, Places, UnitAct};
+use super::{Act, Admission, Assigned, Config, Desired, Engine, Everything, Handle, Places, SystemClock, UnitAct};
 use crate::host_units::HostUnits;
 use fleet_units::bundle::Bundle;
 use fleet_units::diagnostic::Reason;
@@ -31,6 +31,8 @@ pub(super) fn config(admission: impl Admission + 'static) -> Config {
         host_units: HostUnits::in_folder("/nonexistent"),
         admission: Box::new(admission),
         earlier: Box::new(|_, _| None),
+        stamps: BTreeMap::new(),
+        clock: Box::new(SystemClock),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::handle::ActResult;
 use super::remember::Remembered;
+use super::timers::Timing;
 use super::upkeep::Upheld;
 use fleet_proto::control;
 use fleet_units::bundle::Bundle;
@@ -14,6 +15,7 @@ use fleet_units::plan::Due;
 use fleet_units::spec::UnitSpec;
 use fleet_units::status::{ActiveState, Health, Unenforced};
 use fleet_units::time::{Moment, Timestamp};
+use fleet_units::timers::Stamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -114,6 +116,12 @@ pub(super) struct Unit {
     /// Conditions this host could not answer at the last start: they counted as met.
     pub(super) unanswered: Vec<Unenforced>,
     pub(super) upheld: Upheld,
+    /// Of an active timer.
+    pub(super) timing: Option<Timing>,
+    /// When the first agent of this boot started, as a timer remembers it.
+    pub(super) startup: Option<Moment>,
+    pub(super) left_inactive: Option<Stamp>,
+    pub(super) became_inactive: Option<Stamp>,
     pub(super) remembered: Vec<u8>,
     pub(super) waiters: Vec<Waiter>,
 }
@@ -159,6 +167,10 @@ impl Unit {
             unenforced: BTreeSet::new(),
             unanswered: Vec::new(),
             upheld: Upheld::default(),
+            timing: None,
+            startup: None,
+            left_inactive: None,
+            became_inactive: None,
             remembered: Vec::new(),
             waiters: Vec::new(),
         }
@@ -205,6 +217,10 @@ impl Unit {
             since: self.since,
             completed: self.completed,
             due: self.due.is_some(),
+            timing: self.timing.clone(),
+            startup: self.startup,
+            left_inactive: self.left_inactive,
+            became_inactive: self.became_inactive,
         }
     }
 }

@@ -116,6 +116,7 @@ impl From<UnitStatus> for v1::UnitStatus {
             wanted: status.wanted,
             completed: status.completed,
             reason: status.reason.map(Into::into),
+            next_elapse_us: status.next_elapse.map_or(0, |at| at.0),
         }
     }
 }
@@ -144,6 +145,7 @@ impl TryFrom<v1::UnitStatus> for UnitStatus {
             wanted: status.wanted,
             completed: status.completed,
             reason: status.reason.map(Into::into),
+            next_elapse: Some(Timestamp(status.next_elapse_us)).filter(|at| at.0 > 0),
         })
     }
 }

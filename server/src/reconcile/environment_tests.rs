@@ -39,6 +39,7 @@ fn never_started() -> UnitStatus {
         wanted: false,
         completed: false,
         reason: None,
+        next_elapse: None,
     }
 }
 

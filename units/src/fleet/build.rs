@@ -328,7 +328,8 @@ fn asks_for_files(spec: &UnitSpec) -> bool {
 /// The instances of templates that a unit starts.
 fn instances_named_by(spec: &UnitSpec) -> impl Iterator<Item = &UnitName> {
     let named = [&spec.requires, &spec.wants, &spec.binds_to, &spec.on_failure, &spec.on_success];
-    let named = named.into_iter().flatten().chain(spec.started());
+    let upheld = spec.details.iter().flat_map(|details| &details.upholds);
+    let named = named.into_iter().flatten().chain(upheld).chain(spec.started());
     named.filter(|name| name.instance().is_some_and(|instance| !instance.is_empty()))
 }
 

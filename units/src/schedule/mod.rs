@@ -7,7 +7,7 @@
 //! The coordinator calls it whenever a revision, a node or a label changed. Equal inputs give equal placements, and a
 //! placement that is still allowed is kept: first every unit that has no choice (`Instances=all`) is placed, then what
 //! runs already keeps its place, then the rest is filled in: a unit after what it requires (and to the same node if it
-//! can), else in the order of unit names.
+//! can), else in the order of unit names. A timer goes where the unit it starts is.
 
 mod feasible;
 mod rank;
@@ -16,7 +16,7 @@ mod tests;
 
 use crate::diagnostic::Reason;
 use crate::fleet::{FleetSpec, FleetUnit};
-use crate::ids::{EnvironmentName, NodeName, UnitDigest, UnitName};
+use crate::ids::{EnvironmentName, NodeName, UnitDigest, UnitKind, UnitName};
 use crate::spec::Instances;
 use rank::Ranking;
 use std::collections::BTreeMap;
@@ -74,8 +74,13 @@ pub struct Scheduled {
 pub fn schedule(fleet: &FleetSpec, inventory: &Inventory, previous: &Assignments) -> Scheduled {
     let mut placing = Placing::new(inventory);
     let mut counted: Vec<Counted<'_>> = Vec::new();
+    let mut followers = Vec::new();
     for (name, unit) in &fleet.units {
         if name.is_template() {
+            continue;
+        }
+        if let Some(leader) = leader(fleet, name, unit) {
+            followers.push((name, unit, leader));
             continue;
         }
         match copies(name, &unit.spec.fleet.instances) {
@@ -92,7 +97,19 @@ pub fn schedule(fleet: &FleetSpec, inventory: &Inventory, previous: &Assignments
     for entry in &mut counted {
         placing.fill(entry);
     }
+    for (name, unit, leader) in followers {
+        placing.follow(name, unit, leader);
+    }
     placing.done
+}
+
+/// The unit that decides where this one is: a timer is where what it starts is, whatever its own section says; one that
+/// is switched off is nowhere.
+fn leader<'a>(fleet: &'a FleetSpec, name: &UnitName, unit: &'a FleetUnit) -> Option<&'a UnitName> {
+    let off = unit.spec.fleet.instances == Instances::Count(0);
+    let started = unit.spec.started().filter(|_| name.kind() == UnitKind::Timer && !off)?;
+    // What a timer starts is no timer: no chain of followers, and no circle.
+    fleet.units.get_key_value(started).map(|(name, _)| name).filter(|name| name.kind() != UnitKind::Timer)
 }
 
 /// On how many nodes one unit runs.
@@ -139,6 +156,13 @@ impl<'a> Placing<'a> {
         }
         for node in feasible {
             self.place(node, name, unit);
+        }
+    }
+
+    /// Places a unit wherever another one is; nowhere is no complaint of its own.
+    fn follow(&mut self, name: &UnitName, unit: &FleetUnit, leader: &UnitName) {
+        for units in self.done.assignments.values_mut().filter(|units| units.contains_key(leader)) {
+            units.insert(name.clone(), unit.digest);
         }
     }
 

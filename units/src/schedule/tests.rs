@@ -4,7 +4,7 @@ use super::*;
 use crate::bundle::Bundle;
 use crate::ids::Sha256Digest;
 use crate::selector::Selector;
-use crate::spec::{FilesChange, FleetSection, HealthSpec, KindSpec, Percent, Start, UnitSpec};
+use crate::spec::{FilesChange, FleetSection, HealthSpec, KindSpec, Percent, Start, TimerSpec, UnitSpec};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -263,4 +263,41 @@ fn every_unit_has_exactly_the_copies_it_asks_for_or_is_unplaced() {
             assert!(copies <= wanted, "seed {seed}: {name}");
         }
     }
+}
+
+#[test]
+fn a_timer_is_where_its_unit_is() {
+    let timer = |name: &str, change: fn(&mut UnitSpec)| {
+        let name: UnitName = name.parse().unwrap();
+        let kind = KindSpec::Timer(Box::new(TimerSpec {
+            unit: Some("backup.service".parse().unwrap()),
+            ..TimerSpec::default()
+        }));
+        let mut spec = UnitSpec::new(name.clone(), kind);
+        change(&mut spec);
+        let digest = Sha256Digest::of(name.as_str().as_bytes());
+        (name, FleetUnit { spec: Arc::new(spec), bundle: Arc::new(Bundle::default()), digest })
+    };
+    let mut backup = unit("backup.service", Instances::Count(2));
+    backup = select(backup, "zone in (a)");
+    let off = timer("off.timer", |spec| spec.fleet.instances = Instances::Count(0));
+    let alone = timer("alone.timer", |spec| spec.kind = KindSpec::Timer(Box::default()));
+    let mut nodes = inventory(4);
+    for (index, facts) in nodes.nodes.values_mut().enumerate() {
+        facts.labels.insert("zone".to_owned(), if index < 3 { "a" } else { "b" }.to_owned());
+    }
+    let done = schedule(&fleet([backup, timer("backup.timer", |_| {}), off, alone]), &nodes, &Assignments::new());
+    assert_eq!(done.unplaced, []);
+    let on = |unit: &str| {
+        let name: UnitName = unit.parse().unwrap();
+        done.assignments
+            .iter()
+            .filter(|(_, units)| units.contains_key(&name))
+            .map(|(node, _)| node.as_str())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(on("backup.service").len(), 2);
+    assert_eq!(on("backup.timer"), on("backup.service"));
+    assert_eq!(on("off.timer"), [""; 0]);
+    assert_eq!(on("alone.timer").len(), 4, "what it starts is not here: its own section counts");
 }

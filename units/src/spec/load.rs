@@ -194,7 +194,7 @@ pub(crate) fn interpret(
     if spec.start_limit_burst == 0 {
         spec.start_limit_interval = Duration::ZERO;
     }
-    if matches!(name.kind(), UnitKind::Timer | UnitKind::Socket) {
+    if name.kind() == UnitKind::Socket {
         not_built(&mut reader, documents);
     }
     let file = readable.first().map_or("", |document| document.file());
@@ -212,7 +212,7 @@ pub(crate) fn interpret(
     Interpreted { spec, diagnostics: reader.diagnostics, delivered_paths }
 }
 
-/// Timers and sockets are understood and checked; nothing runs them yet.
+/// Sockets are understood and checked; nothing runs them yet.
 fn not_built(reader: &mut Reader<'_>, documents: &[Arc<Read>]) {
     let file = documents.first().map_or(String::new(), |read| read.file.clone());
     let message = format!(".{} units do not run yet", reader.name.kind().as_str());

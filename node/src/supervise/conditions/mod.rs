@@ -38,6 +38,11 @@ fn is_built(subject: Subject) -> bool {
     row.is_some_and(|row| row.support == Support::Supported)
 }
 
+/// Whether this process runs in a container.
+pub(super) fn is_container() -> bool {
+    virtualization::is_container()
+}
+
 /// The fact that `subject` is about; an error says why this host does not tell.
 fn ask(subject: Subject, argument: &str) -> Result<Fact, Reason> {
     let fact = match subject {

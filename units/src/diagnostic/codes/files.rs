@@ -5,9 +5,9 @@ use super::{codes, error, warning};
 codes! {
     KIND_NOT_BUILT_YET = warning(
         "kind-not-built-yet",
-        "Timers and sockets do not run yet. What they start is not started by itself. (An error where such a \
-         unit itself is asked for.)",
-        "Start it by `fleet start`, or keep the timer on the host for now.",
+        "Sockets do not run yet. What they start is not started by itself. (An error where such a unit itself is \
+         asked for.)",
+        "Start it by `fleet start`, or keep the socket on the host for now.",
     );
     UNIT_KIND = error(
         "unit-kind",
