@@ -216,7 +216,7 @@ async fn a_process_that_ended_is_in_the_table_until_its_end_is_acknowledged() {
 #[tokio::test]
 async fn without_an_agent_the_units_are_asked_to_end_and_waited_for() {
     for no_cgroups in [false, true] {
-        let options = Options { no_cgroups, bad_agent: true };
+        let options = Options { no_cgroups, bad_agent: true, ..Options::default() };
         let node = Node::start(&format!("polite-{no_cgroups}"), options).await;
         let (ready, ended) = (node.root.with_extension("ready"), node.root.with_extension("ended"));
         let script = format!(

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use fleet_proto::control::{DiaryBegun, DiaryEntry, diary_entry};
 use prost::Message;
 
+use super::point::point;
+
 const FILE: &str = "diary";
 const VERSION: u32 = 1;
 const HEAD: usize = 8;
@@ -144,6 +146,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let new = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(bytes)?;
+    point("diary-new");
     fs::rename(new, path)?;
     Ok(file)
 }

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::held::{Draining, Tracked};
+use super::point::point;
 use super::shared::Use;
 use super::supervisor::Supervisor;
 
@@ -23,6 +24,7 @@ impl Supervisor {
             new.extend(unit.processes.iter().filter(is_new).map(|process| (name.clone(), process.place)));
         }
         for (name, place) in new {
+            point("end-seen");
             let draining = self.ask_for_output(&name);
             let mut processes = self.held.unit(&name).processes.iter_mut();
             if let Some(process) = processes.find(|process| process.place == place) {

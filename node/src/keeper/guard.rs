@@ -23,6 +23,7 @@ use nix::sys::signalfd::SignalFd;
 use rustix::fs::{Mode, OFlags};
 
 use super::bell::Bell;
+use super::point::point;
 use super::poll::{Interest, Poll, Source};
 use super::role::Role;
 use super::shared::{self, Descriptors, Leave, NodeProcess, Reaping, Shared};
@@ -315,6 +316,9 @@ impl Guard {
             let own = NodeProcess::ALL.into_iter().find(|which| self.role(*which).pid() == Some(ended.pid));
             if own.is_none() {
                 self.shared.write_end(&ended);
+            }
+            if own.is_none() {
+                point("reap-written");
             }
             let _ = wait::reap(ended.pid);
             if let Some(which) = own {

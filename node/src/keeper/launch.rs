@@ -11,6 +11,7 @@ use rustix::fs::{Gid, OFlags, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::held::Tracked;
+use super::point::point;
 use super::shared::{Asked, Facts, Part, STREAMS, Use};
 use super::supervisor::Supervisor;
 use crate::kernel::spawn::{Command, Kind, Program, Running, UnitSetup, failure, start};
@@ -68,6 +69,7 @@ impl Supervisor {
         }
         let facts = Facts { unit: spawn.unit.clone(), part, invocation_id: spawn.invocation_id.clone(), asked };
         let place = self.shared.take(&facts).map_err(|error| failure("table of processes", 0, &error))?;
+        point("spawn-taken");
         // Before there is anybody to write: from here on the pipes outlive this process.
         if let Err(error) = self.deposit(place, [stdout.reader(), stderr.reader(), None]) {
             self.give_up(place);
@@ -86,6 +88,7 @@ impl Supervisor {
                 open_files: self.open_files,
             }),
         });
+        point("spawn-deposited");
         self.held.unit(&spawn.unit).places.push(place);
         let running = match started {
             Ok(running) => running,
@@ -94,7 +97,9 @@ impl Supervisor {
                 return Err(failure);
             }
         };
+        point("spawn-made");
         self.write_down(place, facts, &running);
+        point("spawn-written");
         Ok(Spawned { pid: running.pid, start_time: running.start_time, unenforced: running.unenforced })
     }
 

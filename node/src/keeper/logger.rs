@@ -17,7 +17,8 @@ use fleet_units::ids::UnitName;
 
 use super::bell::Bell;
 use super::inherit::{self, GivenToLogger};
-use super::output::Output;
+use super::output::{self, Output};
+use super::point::point;
 use super::poll::{Poll, Source};
 use super::shared::{Seen, Shared, Use};
 use super::store::Inlet;
@@ -78,6 +79,7 @@ impl Logger {
         watch(poll.add(&inlet, Source::Inlet))?;
         let (output, known) = (Output::new(spool), BTreeMap::new());
         let mut logger = Self { shared, poll, bell, supervisor_bell, inlet: Some(inlet), output, known };
+        logger.repair();
         let inherited = logger.shared.header().inherited();
         for seen in logger.shared.seen().iter().filter(|seen| seen.place.serial <= inherited) {
             logger.take_over(seen);
@@ -86,17 +88,36 @@ impl Logger {
         Ok(logger)
     }
 
+    /// An earlier logger was killed while it wrote: what it left is made whole now, not when the unit writes again.
+    fn repair(&mut self) {
+        let writing = self.shared.header().writing();
+        let torn = self.shared.seen().into_iter().find(|seen| seen.place.serial == writing);
+        if let Some(unit) = torn.and_then(|seen| seen.facts.unit.parse::<UnitName>().ok()) {
+            self.output.repair(&unit);
+        }
+        self.shared.header().set_writing(0);
+    }
+
+    /// Does something with a pipe of the slot that may write.
+    fn writing(&mut self, serial: u64, act: impl FnOnce(&mut Output, &Poll)) {
+        self.shared.header().set_writing(serial);
+        act(&mut self.output, &self.poll);
+        self.shared.header().set_writing(0);
+    }
+
     /// Pipes that an earlier logger read.
     fn take_over(&mut self, seen: &Seen) {
         let ends = self.shared.ends(seen.place).map(|number| number.and_then(|number| inherit::given(number).ok()));
-        self.add(seen, ends);
+        self.add(seen, ends, true);
     }
 
     fn turn(&mut self) -> Result<(), KeeperError> {
         let sources = self.poll.wait(None).map_err(KeeperError::system("wait for events"))?;
         for source in &sources {
             match source {
-                Source::Pipe(number) => self.output.readable(&self.poll, *number),
+                Source::Pipe(number) => {
+                    self.writing(output::serial(*number), |output, poll| output.readable(poll, *number));
+                }
                 Source::Inlet => self.receive(),
                 Source::Bell => self.bell.hear(),
                 _ => {} // others'
@@ -116,8 +137,8 @@ impl Logger {
             match inlet.next() {
                 Ok(Some((place, ends))) => {
                     if let Some(seen) = self.shared.look_at(place) {
-                        self.add(&seen, ends);
-                        self.output.drain(&self.poll, place);
+                        self.add(&seen, ends, false);
+                        self.writing(place.serial, |output, poll| output.drain(poll, place));
                     }
                 }
                 Ok(None) => return,
@@ -129,7 +150,7 @@ impl Logger {
         }
     }
 
-    fn add(&mut self, seen: &Seen, ends: [Option<OwnedFd>; super::shared::STREAMS]) {
+    fn add(&mut self, seen: &Seen, ends: [Option<OwnedFd>; super::shared::STREAMS], inherited: bool) {
         let Ok(unit) = seen.facts.unit.parse::<UnitName>() else { return };
         if self.known.contains_key(&seen.place.serial) {
             return; // by the table as well as by the inlet
@@ -138,7 +159,8 @@ impl Logger {
         for (stream, end) in fleet_units::log_frame::STREAMS.into_iter().zip(ends) {
             let Some(reader) = end else { continue };
             let invocation = &seen.facts.invocation_id;
-            if let Err(error) = self.output.add(&self.poll, seen.place, &unit, stream, invocation, reader) {
+            if let Err(error) = self.output.add(&self.poll, seen.place, &unit, stream, invocation, (reader, inherited))
+            {
                 tracing::error!(unit = %unit, %error, "output cannot be read");
             }
         }
@@ -149,7 +171,8 @@ impl Logger {
         let mut drained = false;
         for place in self.known.values().copied().collect::<Vec<_>>() {
             if let Some(wanted) = self.shared.wants_drain(place) {
-                self.output.drain(&self.poll, place);
+                self.writing(place.serial, |output, poll| output.drain(poll, place));
+                point("log-drained");
                 self.shared.set_drained(place, wanted);
                 drained = true;
             }
@@ -167,6 +190,7 @@ impl Logger {
             return;
         }
         for (place, stream) in closed {
+            point("log-closed");
             self.shared.close_stream(place, stream);
             if !self.output.has(place) {
                 self.known.remove(&place.serial);

@@ -35,6 +35,7 @@ mod logger;
 mod members;
 mod notify;
 mod output;
+pub(crate) mod point;
 mod poll;
 mod reap;
 mod requests;

@@ -30,6 +30,8 @@ struct Pipe {
     unit: UnitName,
     stream: Stream,
     invocation: InvocationId,
+    /// An earlier logger read it, and may have left a line open.
+    inherited: bool,
 }
 
 /// All pipes.
@@ -54,12 +56,17 @@ fn number(place: Use, stream: Stream) -> u64 {
     place.serial << 2 | stream_index(stream) as u64
 }
 
+/// The use of the slot a pipe belongs to.
+pub(crate) fn serial(number: u64) -> u64 {
+    number >> 2
+}
+
 impl Output {
     pub(crate) fn new(spool: Spool) -> Self {
         Self { spool, writers: BTreeMap::new(), pipes: BTreeMap::new(), closed: Vec::new() }
     }
 
-    /// Reads `reader`, which must not block, from now on.
+    /// Reads `reader`, which must not block, from now on. With it goes whether an earlier logger has read it.
     pub(crate) fn add(
         &mut self,
         poll: &Poll,
@@ -67,13 +74,19 @@ impl Output {
         unit: &UnitName,
         stream: Stream,
         invocation: &str,
-        reader: OwnedFd,
+        (reader, inherited): (OwnedFd, bool),
     ) -> io::Result<()> {
         let number = number(place, stream);
         poll.add(&reader, Source::Pipe(number))?;
         let invocation = invocation_id(invocation);
-        self.pipes.insert(number, Pipe { place, reader, unit: unit.clone(), stream, invocation });
+        self.pipes.insert(number, Pipe { place, reader, unit: unit.clone(), stream, invocation, inherited });
         Ok(())
+    }
+
+    /// Makes whole what a killed logger left half written of this unit: opening its spool does.
+    pub(crate) fn repair(&mut self, unit: &UnitName) {
+        writer(&mut self.writers, &self.spool, unit);
+        self.writers.remove(unit); // opened again when it is needed
     }
 
     /// Whether a pipe of the process in this slot is open.
@@ -145,6 +158,9 @@ impl Output {
         // The guard has a copy, which would keep it watched.
         poll.remove(&pipe.reader);
         self.closed.push((pipe.place, pipe.stream));
+        if pipe.inherited {
+            writer(&mut self.writers, &self.spool, &pipe.unit); // it knows which lines are open
+        }
         let mut others = self.pipes.values().filter(|other| other.unit == pipe.unit).peekable();
         if others.peek().is_none() {
             // Nothing is kept for a unit that does not run.

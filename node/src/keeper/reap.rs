@@ -7,6 +7,7 @@ use fleet_proto::control::{DiaryEvent, Emptied, Exited, Notified, diary_entry, e
 
 use super::held::Tracked;
 use super::members::{self, Marks};
+use super::point::point;
 use super::shared::{Reaping, Use};
 use super::supervisor::Supervisor;
 use crate::kernel::process::{self, Stat};
@@ -42,8 +43,10 @@ impl Supervisor {
             None => Exited { unknown: true, ..exited(&process) },
         };
         self.push(&unit, event::Event::Exited(exited), place.serial);
+        point("end-noted");
         // After the event is written down, with the use of this slot: so it is told once, whoever tells it.
         self.shared.told(place);
+        point("end-told");
     }
 
     /// An adopted process that is another one's child is over. If it became this one's child meanwhile, it is told when
@@ -219,6 +222,7 @@ impl Supervisor {
             let role = self.held.tracked(message.pid).map(|process| process.part.word().to_owned()).unwrap_or_default();
             let notified = Notified { pid: message.pid, text: message.text, role };
             self.push(&unit, event::Event::Notified(notified), 0);
+            point("notified-noted");
             self.notify.consume();
         }
     }

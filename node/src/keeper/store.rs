@@ -19,6 +19,7 @@ use rustix::net::{
     SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 
+use super::point::point;
 use super::shared::{STREAMS, Shared, Use};
 
 const MESSAGE: usize = 24;
@@ -235,6 +236,7 @@ impl Store {
         if !self.behind {
             return;
         }
+        point("store-kept");
         for (index, kept) in self.kept.iter_mut().filter(|(_, kept)| !kept.passed_on) {
             let place = Use { index: *index, serial: kept.serial };
             let ends = kept.ends.each_ref().map(|end| end.as_ref().map(AsFd::as_fd));

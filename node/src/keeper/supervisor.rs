@@ -27,6 +27,9 @@ use crate::kernel::{boot, process, signals};
 /// How long killed processes may take to be gone at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long what an earlier supervisor left may take to be gone at the start.
+const KILLED: Duration = Duration::from_secs(1);
+
 /// How far the supervisor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -296,7 +299,12 @@ fn make_cgroups(config: &SupervisorConfig) -> Option<Tree> {
     let state = fs::canonicalize(&config.state).unwrap_or_else(|_| config.state.clone());
     let hash = socket::stable_hash(state.as_os_str().as_encoded_bytes());
     let tree = Tree::locate(&format!("fleet-{}-{hash:016x}", config.node))?;
-    let _ = tree.whole().kill(); // of an earlier supervisor whose table is gone
+    // Of an earlier supervisor whose table is gone.
+    let _ = tree.whole().kill();
+    let deadline = Instant::now() + KILLED;
+    while tree.whole().populated() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     let _ = tree.whole().remove();
     match tree.make() {
         Ok(()) => Some(tree),

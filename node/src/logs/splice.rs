@@ -11,6 +11,7 @@
 //! (`SpoolWriter::recover`). The file must not be open for appending, which splice refuses.
 
 use super::spool::{Live, SpoolWriter, is_full};
+use crate::keeper::point::point;
 use fleet_units::ids::InvocationId;
 use fleet_units::log_frame::{FrameHeader, HEADER_LEN, MAX_PAYLOAD};
 use fleet_units::log_record::Stream;
@@ -97,16 +98,19 @@ impl Live {
         most: usize,
     ) -> io::Result<Option<FrameHeader>> {
         self.file.write_all_at(&announced.encode(), self.end)?;
+        point("log-announced");
         let start = self.end + HEADER_LEN as u64;
         let mut offset = start;
         let count = splice(pipe, None, &self.file, Some(&mut offset), most, SpliceFlags::NONBLOCK)?;
         if count == 0 {
             return Ok(None);
         }
+        point("log-moved");
         let mut payload = vec![0; count];
         self.file.read_exact_at(&mut payload, start)?;
         let Some(header) = announced.shortened(&payload) else { return Ok(None) };
         self.file.write_all_at(&header.encode(), self.end)?;
+        point("log-written");
         Ok(Some(header))
     }
 }

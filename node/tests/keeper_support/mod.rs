@@ -203,6 +203,8 @@ pub struct Node {
 pub struct Options {
     pub no_cgroups: bool,
     pub bad_agent: bool,
+    /// A named place (`fleet_node::keeper::point`); the file `hit` tells that somebody was there.
+    pub kill_at: Option<&'static str>,
 }
 
 pub fn scratch(name: &str) -> PathBuf {
@@ -222,6 +224,9 @@ pub fn start_guard(root: &Path, options: Options) -> Child {
         .stderr(Stdio::piped());
     if options.no_cgroups {
         command.env("FLEET_TEST_NO_CGROUPS", "1");
+    }
+    if let Some(name) = options.kill_at {
+        command.env("FLEET_KILL_AT", format!("{name}:{}", root.join("hit").display()));
     }
     if options.bad_agent {
         command.env("FLEET_TEST_BAD_AGENT", "1");

@@ -141,9 +141,10 @@ pub(crate) struct Header {
     open_files: [AtomicU64; 2],
     descriptors: [AtomicI32; 16],
     inherited: AtomicU64,
+    writing: AtomicU64,
     tree: Text<1024>,
     tree_shown: Text<1024>,
-    reserved: [AtomicU64; 63],
+    reserved: [AtomicU64; 62],
 }
 
 impl Header {
@@ -281,6 +282,16 @@ impl Header {
 
     pub(crate) fn set_inherited(&self, serial: u64) {
         self.inherited.store(serial, Ordering::Release);
+    }
+
+    /// The use of a slot whose pipe the logger is moving into the spool right now, by serial number; 0: none. After a killed
+    /// logger: where a frame may be torn.
+    pub(crate) fn writing(&self) -> u64 {
+        self.writing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_writing(&self, serial: u64) {
+        self.writing.store(serial, Ordering::Release);
     }
 
     pub(crate) fn descriptors(&self) -> Descriptors {
