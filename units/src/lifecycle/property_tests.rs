@@ -1,10 +1,11 @@
 //! Random event sequences against the machine, in a small world that answers its effects as a supervisor would.
 //! No crate for this: a seeded generator of ten lines is enough, and a failure prints its seed.
 
-use super::{Effect, Event, Exit, Machine, MainPid, Notice, Role, State, Timer};
+use super::{Effect, Event, Exit, Machine, MainPid, Memory, Notice, Role, State, Timer};
 use crate::conditions::Verdict;
 use crate::spec::condition::{Condition, Subject};
 use crate::spec::{KillMode, Restart, ServiceType, UnitSpec};
+use crate::status::ActiveState;
 use crate::testing::{command, service};
 use crate::time::Moment;
 use std::collections::BTreeMap;
@@ -58,9 +59,49 @@ fn random_unit(random: &mut Random) -> Arc<UnitSpec> {
     Arc::new(spec)
 }
 
+/// A machine with a fault. The invariants have to tell each of them from the real one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// A stop that comes while the unit is up is not heard.
+    DropsAStop,
+    /// The timer of a state is not armed.
+    ForgetsATimer,
+    /// The end of any process is taken for that of the main one, as if its pid were that one's.
+    BelievesAReusedPid,
+    /// A process is asked for once more.
+    StartsTwice,
+}
+
+struct Tested {
+    machine: Machine,
+    fault: Fault,
+}
+
+impl Tested {
+    fn on(&mut self, now: Moment, event: Event) -> Vec<Effect> {
+        let main = self.machine.main_pid();
+        let event = match (self.fault, event, main) {
+            (Fault::DropsAStop, Event::Stop { .. }, Some(_)) => return Vec::new(),
+            (Fault::BelievesAReusedPid, Event::Exited { exit, .. }, Some(pid)) => Event::Exited { pid, exit },
+            (_, event, _) => event,
+        };
+        let mut effects = self.machine.on(now, event);
+        match self.fault {
+            Fault::ForgetsATimer => effects.retain(|effect| !matches!(effect, Effect::Arm(Timer::State, _))),
+            Fault::StartsTwice => {
+                let again = effects.iter().find(|effect| matches!(effect, Effect::Spawn { .. })).cloned();
+                effects.extend(again);
+            }
+            Fault::None | Fault::DropsAStop | Fault::BelievesAReusedPid => {}
+        }
+        effects
+    }
+}
+
 /// Processes and timers as the machine should see them.
 struct World {
-    machine: Machine,
+    tested: Tested,
     now: Moment,
     alive: BTreeMap<u32, Option<Role>>,
     queue: Vec<Event>,
@@ -71,11 +112,19 @@ struct World {
 
 impl World {
     fn tell(&mut self, random: &mut Random, event: Event) {
-        let was_over = matches!(self.machine.state(), State::Dead | State::Failed);
+        let before = self.memory().clone();
+        let was_over = matches!(before.state, State::Dead | State::Failed);
         let starts = matches!(event, Event::Start { .. });
-        let effects = self.machine.on(self.now, event);
+        let effects = self.tested.on(self.now, event.clone());
         if was_over && !starts {
             assert!(effects.is_empty(), "effects after the end: {effects:?}");
+        }
+        match event {
+            Event::Stop { .. } => assert!(is_down_or_on_the_way(self.memory().state), "a stop was not heard"),
+            Event::Exited { pid, .. } if before.main != MainPid::Alive(pid) && before.control != Some(pid) => {
+                assert_eq!(self.memory().main, before.main, "the end of a stranger was taken for its own");
+            }
+            _ => {}
         }
         self.started |= starts;
         for effect in effects {
@@ -156,12 +205,16 @@ impl World {
         }
     }
 
+    fn memory(&self) -> &Memory {
+        self.tested.machine.memory()
+    }
+
     fn check(&self) {
-        let memory = self.machine.memory();
+        let memory = self.memory();
         let state = memory.state;
         assert_eq!(memory.timers, self.timers, "the machine and the world disagree about timers");
         let waits = !matches!(state, State::Dead | State::Failed | State::Running | State::Exited);
-        let unlimited = state == State::Start && self.machine.spec().service().unwrap().timeout_start.is_none();
+        let unlimited = state == State::Start && self.tested.machine.spec().service().unwrap().timeout_start.is_none();
         assert!(!waits || unlimited || memory.timers.contains_key(&Timer::State), "{state:?} could last for ever");
         assert!(!state.is_over() || !memory.timers.contains_key(&Timer::Watchdog));
         if state.is_over() {
@@ -199,25 +252,46 @@ impl World {
     }
 }
 
+/// Once a stop was asked for.
+fn is_down_or_on_the_way(state: State) -> bool {
+    matches!(state.active_state(), ActiveState::Inactive | ActiveState::Failed | ActiveState::Deactivating)
+}
+
+const STEPS: usize = 500;
+
+/// Whether a life of so many steps kept the invariants.
+fn lives_well(seed: u64, fault: Fault) -> bool {
+    std::panic::catch_unwind(|| {
+        let mut random = Random(seed);
+        let machine = Machine::new(random_unit(&mut random));
+        let mut world = World {
+            tested: Tested { machine, fault },
+            now: Moment(1),
+            alive: BTreeMap::new(),
+            queue: Vec::new(),
+            timers: BTreeMap::new(),
+            next_pid: 0,
+            started: false,
+        };
+        for _ in 0..STEPS {
+            world.step(&mut random);
+        }
+    })
+    .is_ok()
+}
+
+/// A million steps.
 #[test]
 fn random_lives_keep_the_invariants() {
-    for seed in 0..400 {
-        let ran = std::panic::catch_unwind(|| {
-            let mut random = Random(seed);
-            let machine = Machine::new(random_unit(&mut random));
-            let mut world = World {
-                machine,
-                now: Moment(1),
-                alive: BTreeMap::new(),
-                queue: Vec::new(),
-                timers: BTreeMap::new(),
-                next_pid: 0,
-                started: false,
-            };
-            for _ in 0..500 {
-                world.step(&mut random);
-            }
-        });
-        assert!(ran.is_ok(), "seed {seed}");
+    for seed in 0..2_000 {
+        assert!(lives_well(seed, Fault::None), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_machine_with_a_fault_is_told_from_the_real_one() {
+    let faults = [Fault::DropsAStop, Fault::ForgetsATimer, Fault::BelievesAReusedPid, Fault::StartsTwice];
+    for fault in faults {
+        assert!((0..50).any(|seed| !lives_well(seed, fault)), "nothing notices that a machine {fault:?}");
     }
 }
