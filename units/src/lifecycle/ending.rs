@@ -2,6 +2,7 @@
 
 use super::{Effect, Machine, Outcome, Phase, Role, State, Target, Timer, restart};
 use crate::spec::KillMode;
+use crate::spec::details::{ServiceDetails, TimeoutFailure};
 use std::time::Duration;
 
 const SIGHUP: i32 = 1;
@@ -85,7 +86,7 @@ impl Machine {
     fn signals(&self, state: State) -> Vec<i32> {
         let kill = &self.service().kill;
         let first = match state {
-            State::StopWatchdog => SIGABRT,
+            State::StopWatchdog => self.details().and_then(|details| details.watchdog_signal).unwrap_or(SIGABRT),
             State::StopSigkill | State::FinalSigkill => kill.final_signal,
             _ if self.m.restarting => kill.restart_signal,
             _ => kill.signal,
@@ -159,8 +160,12 @@ impl Machine {
     pub(super) fn end_timed_out(&mut self, state: State) {
         let kill = self.service().kill.send_sigkill;
         self.set_outcome(Outcome::Timeout);
+        let mode = self.details().map(|details| details.timeout_stop_failure).unwrap_or_default();
         match state {
-            State::Stop => self.enter_signal(State::StopSigterm, Outcome::Timeout),
+            State::Stop => self.enter_signal(self.failure_state(mode), Outcome::Timeout),
+            State::StopSigterm if mode == TimeoutFailure::Abort => {
+                self.enter_signal(State::StopWatchdog, Outcome::Timeout);
+            }
             State::StopWatchdog | State::StopSigterm if kill => self.enter_signal(State::StopSigkill, Outcome::Timeout),
             // What survives SIGKILL hangs in the kernel; it must not hold up the rest.
             State::StopWatchdog | State::StopSigterm | State::StopSigkill => self.enter_stop_post(Outcome::Timeout),
@@ -169,6 +174,26 @@ impl Machine {
             State::FinalSigterm => self.enter_dead(Outcome::Timeout, false),
             _ => self.enter_dead(Outcome::Timeout, true),
         }
+    }
+
+    /// A timeout on the way up.
+    pub(super) fn start_timed_out(&mut self) {
+        let mode = self.details().map(|details| details.timeout_start_failure).unwrap_or_default();
+        self.enter_signal(self.failure_state(mode), Outcome::Timeout);
+    }
+
+    /// How what takes too long is ended (`TimeoutStartFailureMode=`, `TimeoutStopFailureMode=`).
+    fn failure_state(&self, mode: TimeoutFailure) -> State {
+        match mode {
+            TimeoutFailure::Terminate => State::StopSigterm,
+            TimeoutFailure::Abort => State::StopWatchdog,
+            TimeoutFailure::Kill if self.service().kill.send_sigkill => State::StopSigkill,
+            TimeoutFailure::Kill => State::StopSigterm,
+        }
+    }
+
+    fn details(&self) -> Option<&ServiceDetails> {
+        self.service().details.as_deref()
     }
 
     fn enter_dead(&mut self, outcome: Outcome, may_restart: bool) {

@@ -257,9 +257,7 @@ impl Machine {
     fn on_state_timeout(&mut self) {
         match self.m.state {
             State::Check => self.check_timed_out(),
-            State::Condition | State::StartPre | State::Start | State::StartPost => {
-                self.enter_signal(State::StopSigterm, Outcome::Timeout);
-            }
+            State::Condition | State::StartPre | State::Start | State::StartPost => self.start_timed_out(),
             State::Running => self.enter_stop(Outcome::Timeout),
             State::Reload | State::ReloadSignal | State::ReloadNotify => self.reload_timed_out(),
             State::AutoRestart => self.restart_is_due(),

@@ -441,3 +441,50 @@ fn a_target_is_active_as_soon_as_it_is_started() {
     machine.on(Moment(2), STOP);
     assert_eq!(machine.state(), State::Dead);
 }
+
+#[test]
+fn what_takes_too_long_is_ended_as_the_unit_says() {
+    use crate::spec::details::{ServiceDetails, TimeoutFailure};
+    let timeout = || Event::Due(Timer::State);
+    for (mode, start, stop, second) in [
+        (TimeoutFailure::Terminate, State::StopSigterm, State::StopSigterm, State::StopSigkill),
+        (TimeoutFailure::Abort, State::StopWatchdog, State::StopWatchdog, State::StopSigkill),
+        (TimeoutFailure::Kill, State::StopSigkill, State::StopSigkill, State::FinalSigterm),
+    ] {
+        let unit = move |s: &mut ServiceSpec| {
+            s.exec_stop = vec![command("/bin/stop")];
+            let (timeout_start_failure, timeout_stop_failure) = (mode, mode);
+            let details = ServiceDetails { timeout_start_failure, timeout_stop_failure, ..ServiceDetails::default() };
+            s.details = Some(Box::new(details));
+        };
+        let mut life = Life::of(|s| {
+            unit(s);
+            s.service_type = ServiceType::Notify;
+        });
+        assert_eq!(life.tell_all([START, main_runs(1), timeout()]), start, "{mode:?}");
+        let mut life = Life::of(unit);
+        let stops = [START, main_runs(1), Event::Stop { restarting: false }, helper_runs(2), timeout()];
+        assert_eq!(life.tell_all(stops), stop, "{mode:?}");
+        assert_eq!(life.tell_all([timeout()]), second, "{mode:?}");
+    }
+    // A stop without ExecStop= that is not heeded.
+    let mut life = Life::of(|s| {
+        let details = ServiceDetails { timeout_stop_failure: TimeoutFailure::Abort, ..ServiceDetails::default() };
+        s.details = Some(Box::new(details));
+    });
+    let state = life.tell_all([START, main_runs(1), Event::Stop { restarting: false }, timeout()]);
+    assert_eq!(state, State::StopWatchdog);
+}
+
+#[test]
+fn the_watchdog_has_a_signal_of_its_own() {
+    use crate::spec::details::ServiceDetails;
+    let mut life = Life::of(|s| {
+        s.watchdog = Some(Duration::from_secs(1));
+        s.details = Some(Box::new(ServiceDetails { watchdog_signal: Some(10), ..ServiceDetails::default() }));
+    });
+    life.tell_all([START, main_runs(1)]);
+    let effects = life.machine.on(Moment(9), Event::Due(Timer::Watchdog));
+    let signals = |effect: &Effect| matches!(effect, Effect::Kill { signals, .. } if signals == &[10]);
+    assert!(effects.iter().any(signals), "{effects:?}");
+}

@@ -27,5 +27,5 @@ pub(super) const ROWS: &[Directive] = &[
     works(S, "FinalKillSignal", Kind::Signal, "SIGKILL", None, "The last signal of a stop."),
     works(S, "SendSIGHUP", Kind::Bool, "no", None, "SIGHUP is sent right after KillSignal=."),
     works(S, "SendSIGKILL", Kind::Bool, "yes", None, "The final signal is sent when the time is up."),
-    later(S, "WatchdogSignal", Kind::Signal, "SIGABRT", None, "The signal of the watchdog."),
+    works(S, "WatchdogSignal", Kind::Signal, "SIGABRT", None, "The signal of the watchdog."),
 ];

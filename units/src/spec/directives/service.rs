@@ -84,7 +84,7 @@ pub(super) const ROWS: &[Directive] = &[
         None,
         "Whether a restart passes through failed and inactive.",
     ),
-    later(
+    works(
         S,
         "TimeoutStartFailureMode",
         Kind::Choice(TimeoutFailure::WORDS),
@@ -92,7 +92,7 @@ pub(super) const ROWS: &[Directive] = &[
         None,
         "How it is ended when the start takes too long.",
     ),
-    later(
+    works(
         S,
         "TimeoutStopFailureMode",
         Kind::Choice(TimeoutFailure::WORDS),
