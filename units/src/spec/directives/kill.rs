@@ -1,7 +1,7 @@
 //! `[Service]` and the other sections with processes: systemd.kill(5).
 
 use super::Change::None;
-use super::{Directive, Kind, later, works};
+use super::{Directive, Kind, works};
 
 const S: &str = "Service";
 
