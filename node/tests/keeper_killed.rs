@@ -343,7 +343,8 @@ async fn pipes_of_a_killed_guard_and_logger_are_found_with_the_units() {
 async fn a_damaged_table_is_set_aside_and_units_start_afresh() {
     let mut node = Node::start("table", Options::default()).await;
     let unit = node.spawn(shell(UNIT, "exec sleep 1000")).await.unwrap();
-    let (logger, _) = kill_guard(&mut node).await;
+    let (logger, agent) = kill_guard(&mut node).await;
+    kill(agent, libc::SIGKILL); // the test's own does not notice that it is alone
     fs::write(node.root.join("run/table"), b"nonsense").unwrap();
     let guard = start_guard(&node.root, Options::default());
     let node = Node::attach(node.root.clone(), guard).await;
