@@ -7,6 +7,8 @@
 
 #![allow(dead_code, unreachable_pub)] // each test binary uses its part, and `pub` means to the test
 
+pub mod engine;
+
 use std::fs;
 use std::io::{BufRead, Write};
 use std::os::linux::net::SocketAddrExt;
