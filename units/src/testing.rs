@@ -1,5 +1,7 @@
 //! Specifications for tests, built without parsing. Other crates get them by the feature `testing`.
 
+pub mod effect_case;
+
 use crate::selector::Selector;
 use crate::spec::service::ExitStatusSet;
 use crate::spec::{
