@@ -6,10 +6,12 @@ use crate::spec::details::{HostAction, JobMode};
 
 const U: &str = "Unit";
 
+const FOR_PEOPLE: &str = "it is for people who read the unit: `fleet render` prints it, and nothing else does";
+
 /// Dependencies, limits and actions that every kind of unit has.
 pub(super) const ROWS: &[Directive] = &[
-    works(U, "Description", Kind::Text, "", None, "A name for people; a new one never restarts anything."),
-    works(U, "Documentation", Kind::Words, "", None, "Addresses of documentation, shown by `fleet show`."),
+    inert(U, "Description", Kind::Text, "", FOR_PEOPLE, "A name for people; a new one never restarts anything."),
+    inert(U, "Documentation", Kind::Words, "", FOR_PEOPLE, "Addresses of documentation."),
     works(U, "Requires", Kind::Dependencies, "", None, "Units started with this one; it stops when they stop."),
     works(U, "Requisite", Kind::Dependencies, "", None, "Units that must be active already, or the start fails."),
     works(U, "Wants", Kind::Dependencies, "", None, "Units started with this one; their failure does not matter."),
