@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
+/// What ends a process that is not stubborn, SIGKILL apart: SIGINT, SIGQUIT, SIGABRT, SIGTERM.
+const ENDS: [i32; 4] = [2, 3, 6, 15];
+
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub(super) log: Vec<String>,
@@ -57,6 +60,13 @@ impl Fake {
         let mut world = self.world();
         let pid = world.pid(unit, role).expect("it runs");
         world.end(pid, code, 0);
+    }
+
+    /// A signal ends the process of `unit` in place `role`.
+    pub(super) fn die(&self, unit: &str, role: &str, signal: i32) {
+        let mut world = self.world();
+        let pid = world.pid(unit, role).expect("it runs");
+        world.end(pid, 0, signal);
     }
 
     pub(super) fn notify(&self, unit: &str, text: &str) {
@@ -145,7 +155,7 @@ impl World {
         };
         let pids: Vec<u32> = self.processes.iter().filter(of_unit).map(|(pid, _)| *pid).collect();
         let populated = self.processes.values().any(|(unit, _)| *unit == signal.unit);
-        let ends = signal.signal == 9 || (signal.signal == 15 && !self.stubborn.contains(&signal.unit));
+        let ends = signal.signal == 9 || (ENDS.contains(&signal.signal) && !self.stubborn.contains(&signal.unit));
         if signal.signal != 18 {
             self.log.push(format!("signal {} {}", signal.unit, signal.signal));
         }

@@ -37,6 +37,8 @@ mod zones;
 #[cfg(test)]
 mod condition_tests;
 #[cfg(test)]
+mod directive_tests;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod job_tests;
