@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// Places where an edit matters in different ways: plain units, drop-ins of one and of all, a template, an instance
 /// of it by file and by drop-in, overlays, masks, a timer, a socket, delivered files, other environments.
-const PATHS: [&str; 21] = [
+const PATHS: [&str; 22] = [
     "units/a.service",
     "units/b.service",
     "units/a.service.d/10.conf",
@@ -30,10 +30,11 @@ const PATHS: [&str; 21] = [
     "units/d.service",
     "units/e.service",
     "units/lone.timer",
+    "units/a-x.service",
 ];
 
 /// Lines of which each is looked at by another part: one unit, the search for instances, checks across units, comments.
-const LINES: [&str; 30] = [
+const LINES: [&str; 32] = [
     "[Unit]",
     "[Service]",
     "[Install]",
@@ -50,6 +51,8 @@ const LINES: [&str; 30] = [
     "Requires=b.service nothing.service",
     "After=a.service",
     "After=b.service",
+    "After=%p-x.service",
+    "Before=a.service",
     "Alias=c.service",
     "PIDFile=/run/same.pid",
     "StateDirectory=same",

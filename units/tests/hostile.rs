@@ -174,6 +174,33 @@ fn large() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ]
 }
 
+/// A template that asks for many instances of a long file costs no more than ten thousand units do.
+#[test]
+fn instances_do_not_multiply_what_a_file_costs() {
+    let template = |instances: &str, lines: usize| {
+        let body = "Environment=A=1\n".repeat(lines);
+        format!("[Service]\nExecStart=/bin/a\n{body}[X-Fleet]\nInstances={instances}\n").into_bytes()
+    };
+    let names = |count: usize| (0..count).map(|number| format!("n{number} ")).collect::<String>();
+    let bound = Duration::from_millis(if cfg!(debug_assertions) { 20_000 } else { 2000 });
+    for (what, text, code) in [
+        ("9,000 names", template(&names(9_000), 0), "too-many-units"),
+        ("10,000 instances of 9,900 settings", template("10000", 9_900), "too-many-units"),
+        ("400 names", template(&names(400), 0), ""),
+        ("10,000 instances", template("10000", 10), ""),
+    ] {
+        let tree = SourceTree::from([("units/w@.service".to_owned(), SourceFile::new(false, text))]);
+        let start = Instant::now();
+        let compiled = compile(&"test".parse().unwrap(), &tree);
+        let time = start.elapsed();
+        let errors: Vec<&str> = compiled.diagnostics.iter().filter(|d| d.is_error()).map(|d| &*d.code).collect();
+        assert_eq!(errors.first().copied().unwrap_or_default(), code, "{what}");
+        assert!(errors.len() <= 1, "{what}: {errors:?}");
+        println!("{what}: {time:?}");
+        assert!(time < bound, "{what}: {time:?}");
+    }
+}
+
 /// The bounds are those of the documentation: 100 ms and 64 MiB. A build without optimisation has ten times as long, and a
 /// busy machine several tries.
 #[test]

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 /// The environments a coordinator has unless it is configured otherwise.
 const CHAIN: [&str; 4] = ["develop", "test", "staging", "production"];
 /// The folders of a configuration repository that say what runs.
-const ROOTS: [&str; 3] = ["environments", "files", "units"];
+const ROOTS: [&str; 4] = ["environments", "files", "secrets", "units"];
 
 /// Files, and what is wrong with them as files.
 #[derive(Debug, Default)]

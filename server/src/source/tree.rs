@@ -12,8 +12,9 @@ use git2::{ObjectType, Oid, Tree};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Folders of the configuration repository that hold desired state. `secrets/` is read by the nodes that may.
-const ROOTS: [&str; 3] = ["environments", "files", "units"];
+/// Folders of the configuration repository that hold desired state. What is below `secrets/` is ciphertext, and read to
+/// see that it is.
+const ROOTS: [&str; 4] = ["environments", "files", "secrets", "units"];
 /// Most files of one revision. Stops a tree that names itself over and over, and is ten times the largest
 /// repository that was measured.
 const MAX_FILES: usize = 100_000;

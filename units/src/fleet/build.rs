@@ -10,11 +10,15 @@ use crate::ids::{EnvironmentName, UnitKind, UnitName};
 use crate::spec::layers::{Index, UnitFiles};
 use crate::spec::load::{Cache, FoundInFile, Interpreted, Read, interpret};
 use crate::spec::{Context, Instances, UnitSpec};
+use crate::syntax::Document;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most units of one environment, instances counted one by one.
 const MAX_UNITS: usize = 20_000;
+/// Most settings of all instances of templates together, names in `Instances=` counted one by one: a short file can
+/// ask for many instances, and each is read by itself. 10,000 instances may have 25 settings each.
+const MAX_INSTANCE_SETTINGS: usize = 250_000;
 
 /// What a source tree means for one environment. Findings are kept apart by what they depend on, so that the next tree
 /// takes over those of what it does not change.
@@ -29,6 +33,10 @@ pub(super) struct Built {
     pub of_set: Vec<Diagnostic>,
     /// What was found across units.
     pub across: Vec<Diagnostic>,
+    /// Whether the tree as a whole keeps the bounds of sizes: then `of_set` says nothing of them.
+    pub fits: bool,
+    /// How many settings each instance of a template has.
+    pub settings: BTreeMap<UnitName, usize>,
     /// The files that `of_set` depends on by what they say.
     pub behind_set: BTreeSet<String>,
 }
@@ -58,6 +66,18 @@ pub(super) struct Before<'a> {
     pub changes: &'a Changes<'a>,
 }
 
+impl Before<'_> {
+    /// Whether nothing that the unit is made of has changed.
+    fn has(&self, name: &UnitName, files: &UnitFiles<'_>) -> bool {
+        let Some(unit) = self.built.unit(name) else { return false };
+        let own = unit.bundle.files.len() - unit.spec.delivered.len();
+        unit.spec.triggered_by.is_empty()
+            && own == files.paths().count()
+            && files.paths().all(|path| unit.bundle.files.contains_key(path) && !self.changes.touches(path))
+            && (!self.changes.delivered || !asks_for_files(&unit.spec))
+    }
+}
+
 /// Builds `tree`; units that are as `before` are taken from there.
 pub(super) fn build(environment: &EnvironmentName, tree: &SourceTree, before: Option<Before<'_>>) -> Built {
     let mut build = Build::new(environment, tree, before);
@@ -79,6 +99,8 @@ struct Build<'a> {
     trigger_paths: BTreeMap<UnitName, &'a str>,
     /// Names of unit files whatever their kind: a dependency on one of them is not missing.
     present: BTreeSet<UnitName>,
+    /// Settings of instances so far.
+    instance_settings: usize,
     built: Built,
 }
 
@@ -93,6 +115,7 @@ impl<'a> Build<'a> {
             cache: Cache::default(),
             trigger_paths: BTreeMap::new(),
             present: survey::survey(&index, &mut built.of_set),
+            instance_settings: 0,
             index,
             built,
         }
@@ -156,22 +179,33 @@ impl<'a> Build<'a> {
 
     /// Takes one unit into the set, once.
     fn unit(&mut self, name: &UnitName) {
-        if self.built.unit(name).is_some() || self.count() > MAX_UNITS {
+        let is_late = name.template().is_some() && self.instance_settings > MAX_INSTANCE_SETTINGS;
+        if is_late || self.built.unit(name).is_some() || self.count() > MAX_UNITS {
             return;
         }
         let Some(files) = self.index.files(name, self.tree) else { return };
-        let unit = match self.as_before(name, &files) {
-            Some(unit) => unit,
+        let before = self.before.filter(|before| before.has(name, &files));
+        let unit = match before {
+            Some(Before { built, .. }) => {
+                if !self.affords(name, files.unit, built.settings.get(name).copied().unwrap_or_default()) {
+                    return;
+                }
+                self.take_over(name, &files, built)
+            }
             None => {
                 let documents = self.read(name, &files);
+                if !self.affords(name, files.unit, settings(&documents)) {
+                    return;
+                }
                 let interpreted = interpret(name, &documents, &self.context, self.tree);
                 let (unit, found) = assemble(&files, interpreted, self.tree);
                 if !found.is_empty() {
                     self.built.of_units.insert(name.clone(), found);
                 }
-                unit
+                Some(unit)
             }
         };
+        let Some(unit) = unit else { return };
         match name.kind() {
             UnitKind::Service | UnitKind::Target => self.built.fleet.units.insert(name.clone(), unit),
             UnitKind::Timer | UnitKind::Socket => {
@@ -181,18 +215,26 @@ impl<'a> Build<'a> {
         };
     }
 
-    /// The unit as it was built before, and what was found in it, if nothing that it is made of has changed.
-    fn as_before(&mut self, name: &UnitName, files: &UnitFiles<'a>) -> Option<FleetUnit> {
-        let Before { built, changes } = self.before?;
-        let unit = built.unit(name)?;
-        let own = unit.bundle.files.len() - unit.spec.delivered.len();
-        let is_same = unit.spec.triggered_by.is_empty()
-            && own == files.paths().count()
-            && files.paths().all(|path| unit.bundle.files.contains_key(path) && !changes.touches(path))
-            && (!changes.delivered || !asks_for_files(&unit.spec));
-        if !is_same {
-            return None;
+    /// Whether an instance with so many settings is not one too many; the first that is, is told, and none follows.
+    fn affords(&mut self, name: &UnitName, file: &str, settings: usize) -> bool {
+        let Some(template) = name.template() else { return true };
+        self.instance_settings += settings;
+        let affords = self.instance_settings <= MAX_INSTANCE_SETTINGS;
+        if affords {
+            self.built.settings.insert(name.clone(), settings);
+        } else {
+            let message = format!(
+                "the instances of templates have more than {MAX_INSTANCE_SETTINGS} settings together; {template} is the \
+                 one that exceeds it"
+            );
+            let found = Diagnostic::error(codes::TOO_MANY_UNITS, whole(file), message);
+            self.built.of_set.push(found.with_hint("have fewer instances of it, or shorter files"));
         }
+        affords
+    }
+
+    /// The unit as it was built before, with what was found in it.
+    fn take_over(&mut self, name: &UnitName, files: &UnitFiles<'_>, built: &Built) -> Option<FleetUnit> {
         if let Some(found) = built.of_units.get(name) {
             self.built.of_units.insert(name.clone(), found.clone());
         }
@@ -201,7 +243,7 @@ impl<'a> Build<'a> {
                 self.built.of_files.insert(path.to_owned(), found.clone());
             }
         }
-        Some(unit.clone())
+        built.unit(name).cloned()
     }
 
     fn count(&self) -> usize {
@@ -245,7 +287,8 @@ impl<'a> Build<'a> {
             self.built.of_set.push(Diagnostic::error(codes::TOO_MANY_UNITS, whole(""), message));
         }
         // Units hold no more than the tree does: while that keeps the bounds, they do.
-        if fits(self.tree) {
+        self.built.fits = fits(self.tree);
+        if self.built.fits {
             return;
         }
         let mut paths = BTreeMap::new();
@@ -297,6 +340,14 @@ impl<'a> Build<'a> {
         }
         self.built
     }
+}
+
+/// How many settings `documents` hold; of long values each word counts.
+fn settings(documents: &[Arc<Read>]) -> usize {
+    const LONG: usize = 1000;
+    let words = |value: &str| if value.len() > LONG { 1 + value.split_ascii_whitespace().count() } else { 1 };
+    let assignments = documents.iter().filter_map(|read| read.document.as_ref()).flat_map(Document::assignments);
+    assignments.map(|(_, assignment)| words(&assignment.value)).sum()
 }
 
 /// Whether `tree` as a whole keeps the bounds of sizes.

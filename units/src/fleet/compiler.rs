@@ -77,6 +77,7 @@ fn amendment(
     let is_alone = changes.same_files
         && !changes.paths.iter().any(|path| built.behind_set.contains(*path))
         && !built.fleet.triggers.values().any(touched)
+        && built.fits
         && build::fits(tree);
     if !is_alone {
         return None;
@@ -85,7 +86,7 @@ fn amendment(
         Some(units) => units,
         None => built.fleet.units.iter().filter(|(_, unit)| touched(unit)).collect(),
     };
-    if built.across.iter().any(|found| units.iter().any(|(_, unit)| mentions(found, unit))) {
+    if built.across.iter().any(|found| units.iter().any(|(name, unit)| mentions(found, name, unit))) {
         return None;
     }
     let mut amendment = Amendment::default();
@@ -118,6 +119,10 @@ impl Amendment {
         old: &FleetUnit,
         tree: &SourceTree,
     ) -> Option<()> {
+        // How many settings all instances have together is counted where the set is built.
+        if name.template().is_some() {
+            return None;
+        }
         // A bundle holds all that its unit is made of, so that nodes need no more: neither does this.
         let bundle: SourceTree =
             old.bundle.files.keys().map(|path| Some((path.clone(), tree.get(path)?.clone()))).collect::<Option<_>>()?;
@@ -154,8 +159,10 @@ impl Amendment {
     }
 }
 
-/// Whether a finding tells of a place in a file of `unit`: it may be on another line now, or in another of its files.
-fn mentions(found: &Diagnostic, unit: &FleetUnit) -> bool {
+/// Whether a finding is about `unit`, or tells of a place in one of its files: that may be on another line now, or in
+/// another file.
+fn mentions(found: &Diagnostic, name: &UnitName, unit: &FleetUnit) -> bool {
     let texts = [&found.place.file, &found.message, &found.hint];
-    unit.bundle.files.keys().any(|path| texts.iter().any(|text| text.contains(path.as_str())))
+    let mut names = unit.bundle.files.keys().map(String::as_str).chain([name.as_str()]);
+    names.any(|name| texts.iter().any(|text| text.contains(name)))
 }

@@ -147,6 +147,15 @@ const NOT_FOR_SOCKETS: &[&str] =
     &["Delegate", "ManagedOOMMemoryPressure", "ManagedOOMMemoryPressureLimit", "ManagedOOMSwap"];
 
 impl Directive {
+    /// Its support where it stands in `section`: nothing acts in sockets, which do not run yet.
+    #[must_use]
+    pub fn support_in(&self, section: &str) -> Support {
+        match self.support {
+            Support::Supported if section == "Socket" => Support::NotBuilt,
+            support => support,
+        }
+    }
+
     /// Why the directive is refused in units of `kind`; `None` when it is not.
     #[must_use]
     pub fn refused_in(&self, kind: UnitKind) -> Option<&'static str> {

@@ -239,7 +239,10 @@ fn apply(
 ) {
     let known = typed(reader, row, spec, draft) || reader.check(row);
     debug_assert!(known, "nothing reads {}=", row.directive.key);
-    if row.directive.support == Support::NotBuilt && asks(row, environment) {
+    // What sockets share with services stands in their own section.
+    let own = matches!(row.directive.section, "Service" | "Socket");
+    let section = if own && reader.name.kind() == UnitKind::Socket { "Socket" } else { row.directive.section };
+    if row.directive.support_in(section) == Support::NotBuilt && asks(row, environment) {
         reader.not_built(shown(row));
     }
 }

@@ -126,10 +126,14 @@ impl<'a> Written<'a> {
                 if spelling.deprecated {
                     let means: Vec<String> =
                         spelling.means.iter().map(|(at, key)| format!("{key}= in [{}]", self.section(at))).collect();
-                    let message = format!("{key}= is an old spelling");
+                    let is_place = matches!(spelling.means, [(_, only)] if *only == key);
+                    let (message, verb) = match is_place {
+                        true => (format!("[{section}] is an old place of {key}="), "move it:"),
+                        false => (format!("{key}= is an old spelling"), "write"),
+                    };
                     found.push(
                         Diagnostic::note(codes::DEPRECATED_SPELLING, assigned.key_place(), message)
-                            .with_hint(format!("write {}", means.join(" and "))),
+                            .with_hint(format!("{verb} {}", means.join(" and "))),
                     );
                 }
                 for (section, key) in spelling.means {
@@ -253,6 +257,8 @@ fn known_section(kind: UnitKind, section: &str) -> bool {
         "Service" => kind == UnitKind::Service,
         "Timer" => kind == UnitKind::Timer,
         "Socket" => kind == UnitKind::Socket,
+        // Has no keys of its own; systemd takes it all the same.
+        "Target" => kind == UnitKind::Target,
         _ => false,
     }
 }

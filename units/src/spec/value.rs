@@ -281,7 +281,7 @@ pub fn absolute_path(text: &str) -> Result<String, String> {
 /// A path, absolute or not, with doubled slashes and `.` removed, and none of what [`absolute_path`] refuses.
 ///
 /// # Errors
-/// `..`, a control character, nothing, more than 4095 bytes.
+/// `..`, a control character, nothing, more than 4095 bytes, more than 255 in one name.
 pub fn plain_path(text: &str) -> Result<String, String> {
     if text.len() > 4095 {
         return Err("a path has at most 4095 bytes".to_owned());
@@ -290,6 +290,9 @@ pub fn plain_path(text: &str) -> Result<String, String> {
         return Err(format!("the path {text:?} holds a control character"));
     }
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.iter().any(|part| part.len() > 255) {
+        return Err("a name in a path has at most 255 bytes".to_owned());
+    }
     if parts.contains(&"..") {
         return Err(format!("the path {text:?} holds \"..\""));
     }

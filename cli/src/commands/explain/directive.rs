@@ -119,6 +119,9 @@ impl Row {
 
     fn support(&self) -> String {
         match self.support {
+            "supported" if self.also_in.contains(&"Socket") => {
+                format!("supported in [{}]; not in [Socket]: sockets do not run yet", self.section)
+            }
             "supported" => "supported".to_owned(),
             "not-built-yet" => format!("not-built-yet: accepted, and listed as unenforced; {}", self.reason),
             word => format!("{word}: {}", self.reason),

@@ -44,7 +44,7 @@ pub(super) fn names() -> Vec<&'static str> {
 pub(super) fn overview() -> Overview {
     let section = |section| {
         let rows = || directives::all().iter().filter(move |row| is_in(row, section));
-        let count = |support: fn(Support) -> bool| rows().filter(|row| support(row.support)).count();
+        let count = |support: fn(Support) -> bool| rows().filter(|row| support(row.support_in(section))).count();
         Section {
             section,
             directives: rows().count(),

@@ -88,12 +88,12 @@ fn instances(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Instances> {
         reader.error(codes::BAD_VALUE, at.place(0), message, "");
         return None;
     }
-    let mut names = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), BTreeSet::new());
     for word in reader.raw_words(at, Escapes::Keep) {
         // Judged as a name of this very template, so that length and characters are those of unit names.
         let template = reader.name.template().unwrap_or_else(|| reader.name.clone());
         let result = template.with_instance(&word.text).map_err(|error| error.to_string());
-        if reader.checked_at(at, word.offset, result).is_some() && !names.contains(&word.text) {
+        if reader.checked_at(at, word.offset, result).is_some() && seen.insert(word.text.clone()) {
             names.push(word.text);
         }
     }
