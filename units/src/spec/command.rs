@@ -62,7 +62,11 @@ fn prefixes(word: &str) -> Prefixes {
 
 fn command(reader: &mut Reader<'_>, at: &Assigned<'_>, words: &mut Words<'_>) -> Option<ExecCommand> {
     let key = &*at.assignment.key;
-    let first = next(reader, at, words)?;
+    let mut first = next(reader, at, words)?;
+    // As systemd does, however it is quoted: nothing stands before this one.
+    while first.text == ";" {
+        first = next(reader, at, words)?;
+    }
     let prefixes = prefixes(&first.text);
     let offset = first.offset + prefixes.length;
     if prefixes.shell {

@@ -1,6 +1,7 @@
 //! What a socket unit listens on (systemd.socket(5), `Listen*=`).
 
 use crate::spec::value::number::{signed, unsigned};
+use crate::syntax::words::{Escapes, Words};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -182,7 +183,10 @@ pub fn is_interface(name: &str) -> bool {
 
 /// Whether it can be the name of a network interface (systemd's `ifname_valid`): at most 15 bytes, and no number.
 pub fn is_interface_name(name: &str) -> bool {
-    is_interface(name) && name.len() < 16 && unsigned(name).is_none()
+    is_interface(name)
+        && name.len() < 16
+        && !name.bytes().all(|byte| byte.is_ascii_digit())
+        && !matches!(unsigned(name), Some(1..))
 }
 
 /// Whether `text` is a family of netlink(7), by name or number, and perhaps a group.
@@ -210,7 +214,10 @@ pub fn netlink(text: &str) -> Result<(), String> {
         "ecryptfs",
         "rdma",
     ];
-    let (family, group) = text.split_once([' ', '\t']).unwrap_or((text, "0"));
+    let mut words = Words::new(text, Escapes::Unquoted);
+    let family = words.next().transpose().map_err(|error| error.message)?.map_or(String::new(), |word| word.text);
+    let family = family.as_str();
+    let group = if words.rest().is_empty() { "0" } else { words.rest() };
     if !FAMILIES.contains(&family) && !signed(family).is_some_and(|number| (0..=i64::from(i32::MAX)).contains(&number))
     {
         return Err(format!("{family:?} is no netlink family such as kobject-uevent"));

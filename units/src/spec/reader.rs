@@ -12,8 +12,9 @@ use crate::diagnostic::{Code, Diagnostic, Place, Reason, codes};
 use crate::ids::UnitName;
 use crate::status::Unenforced;
 use crate::syntax::Specifiers;
-use crate::syntax::specifier::begins_with_path;
+use crate::syntax::specifier::{begins_with_path, has_host_specifier, with_example};
 use crate::syntax::words::{Escapes, Word, WordError, Words, split};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -114,7 +115,7 @@ impl Reader<'_> {
         }
     }
 
-    fn bad_quoting(&mut self, at: &Assigned<'_>, start: usize, error: &WordError) {
+    pub(crate) fn bad_quoting(&mut self, at: &Assigned<'_>, start: usize, error: &WordError) {
         let message = format!("{}=: {}", at.assignment.key, error.message);
         self.error(codes::BAD_QUOTING, at.place(start + error.offset), message, "");
     }
@@ -135,6 +136,16 @@ impl Reader<'_> {
     /// Whether `text` begins with a specifier for a path that only the node can fill in.
     pub(crate) fn is_open(&self, text: &str) -> bool {
         self.specifiers.host.is_none() && begins_with_path(text)
+    }
+
+    /// Whether `text`, specifiers filled in, has one that only the node can fill in: it cannot be judged before.
+    pub(crate) fn waits(&self, text: &str) -> bool {
+        self.specifiers.host.is_none() && has_host_specifier(text)
+    }
+
+    /// `text` to be judged: with an example in place of what only the node can fill in.
+    pub(crate) fn example<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.waits(text) { with_example(text) } else { Cow::Borrowed(text) }
     }
 
     /// An absolute path; one that begins with the host's specifier is left as it is.
@@ -307,17 +318,24 @@ impl Reader<'_> {
         found
     }
 
+    /// The unit that a word names; `None` when that depends on the node as well.
     fn unit(&mut self, at: &Assigned<'_>, word: &Word) -> Option<UnitName> {
+        if !self.waits(&word.text) {
+            return self.known_unit(at, word);
+        }
+        let example = Word { text: with_example(&word.text).into_owned(), offset: word.offset };
+        self.known_unit(at, &example)?;
+        let directive = format!("{}={}", at.assignment.key, word.text);
+        self.unenforced(directive, "name-of-the-host", "which unit is meant differs from node to node");
+        None
+    }
+
+    fn known_unit(&mut self, at: &Assigned<'_>, word: &Word) -> Option<UnitName> {
         let key = &at.assignment.key;
         let other_kind = suffix_of(&word.text).is_some_and(|s| !["service", "target", "timer", "socket"].contains(&s));
         if other_kind {
             self.other_kind(at, word);
             self.unenforced(format!("{key}={}", word.text), "unit-kind", "Fleet has no units of this kind");
-            return None;
-        }
-        if self.specifiers.host.is_none() && word.text.contains('%') {
-            let message = format!("{key}=: a unit's name cannot depend on the host ({})", word.text);
-            self.error(codes::BAD_VALUE, at.place(word.offset), message, "");
             return None;
         }
         let name = match word.text.parse::<UnitName>() {
@@ -350,10 +368,16 @@ impl Reader<'_> {
 
     /// An error when a name of a kind that Fleet does not have is none in systemd either.
     fn other_kind(&mut self, at: &Assigned<'_>, word: &Word) {
-        let (stem, _) = word.text.rsplit_once('.').unwrap_or((&word.text, ""));
-        if let Err(error) = format!("{stem}.service").parse::<UnitName>() {
-            self.checked_at::<()>(at, word.offset, Err(error.to_string()));
-        }
+        let (stem, suffix) = word.text.rsplit_once('.').unwrap_or((&word.text, ""));
+        let problem = match format!("{stem}.service").parse::<UnitName>() {
+            Err(error) => error.to_string(),
+            // As systemd's `unit_type_may_template`.
+            Ok(_) if stem.contains('@') && suffix != "path" => {
+                format!("{} is an instance, and units of the kind .{suffix} have none", word.text)
+            }
+            Ok(_) => return,
+        };
+        self.checked_at::<()>(at, word.offset, Err(problem));
     }
 
     /// The one unit that a value names, to be started; `None` when it is the unit itself or of no kind Fleet has.

@@ -19,6 +19,7 @@ pub mod system_call;
 
 pub use span::time_span;
 
+use crate::syntax::fields;
 use crate::syntax::variables::is_name;
 use span::time_span_in;
 
@@ -178,12 +179,12 @@ pub fn percentage(text: &str) -> Result<u64, String> {
 /// A value the resource cannot have, and a soft limit above the hard one.
 pub fn limit(resource: &str, text: &str) -> Result<(Option<u64>, Option<u64>), String> {
     let one = |text: &str| limit_value(resource, text.trim_start());
-    let (soft, hard) = match text.split_once(':') {
-        Some((soft, hard)) => (one(soft)?, one(hard)?),
-        None => {
-            let both = one(text)?;
-            (both, both)
-        }
+    let fields = fields::plain(text).map_err(|error| error.message)?;
+    let (soft, hard) = match &fields.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [both] => (one(both)?, one(both)?),
+        // One more colon at the end is no mistake to systemd.
+        [soft, hard] | [soft, hard, ""] => (one(soft)?, one(hard)?),
+        _ => return Err(format!("{text:?} is more than a soft limit and a hard one")),
     };
     if soft.unwrap_or(u64::MAX) > hard.unwrap_or(u64::MAX) {
         return Err(format!("in {text:?} the soft limit is above the hard one"));
@@ -323,6 +324,7 @@ mod tests {
     fn limits_have_the_unit_of_their_resource() {
         assert_eq!(limit("NOFILE", "1024:524288").unwrap(), (Some(1024), Some(524_288)));
         assert_eq!(limit("NOFILE", "infinity").unwrap(), (None, None));
+        assert_eq!(limit("NOFILE", r"1\2:1\3:").unwrap(), (Some(12), Some(13)));
         assert_eq!(limit("CORE", "0:infinity").unwrap(), (Some(0), None));
         assert_eq!(limit("MEMLOCK", "64K").unwrap().0, Some(65_536));
         assert_eq!(limit("CPU", "1500ms").unwrap().0, Some(2));
@@ -337,6 +339,9 @@ mod tests {
             ("NICE", "41"),
             ("NICE", "+20"),
             ("CPU", ""),
+            ("CPU", "1:"),
+            ("CPU", "1:2:3"),
+            ("CPU", "1\\"),
         ] {
             assert!(limit(resource, text).is_err(), "{resource} {text:?}");
         }

@@ -8,6 +8,7 @@
 
 pub mod document;
 pub mod escape;
+pub(crate) mod fields;
 mod lines;
 pub mod mangle;
 pub mod specifier;

@@ -19,6 +19,27 @@ pub(crate) fn begins_with_path(text: &str) -> bool {
     text.strip_prefix('%').is_some_and(|rest| rest.starts_with(|letter| PATHS.contains(letter)))
 }
 
+/// Whether `text`, in which the specifiers of the name are filled in, has one that only a host can fill in.
+pub(crate) fn has_host_specifier(text: &str) -> bool {
+    text.split('%').skip(1).any(|rest| rest.starts_with(|letter| HOST.contains(letter)))
+}
+
+/// `text` with something in place of what only a host can fill in, to see whether it would be fine.
+pub(crate) fn with_example(text: &str) -> Cow<'_, str> {
+    if !has_host_specifier(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split('%');
+    let mut example = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.chars().next().filter(|letter| HOST.contains(*letter)) {
+            Some(letter) => example.extend([if PATHS.contains(letter) { "/x" } else { "x" }, &part[1..]]),
+            None => example.extend(["%", part]),
+        }
+    }
+    Cow::Owned(example)
+}
+
 /// What specifiers stand for in one unit on one host.
 #[derive(Clone, Copy, Debug)]
 pub struct Specifiers<'a> {
@@ -136,6 +157,12 @@ mod tests {
         assert_eq!(expand(name, "%n|%N|%p|%i").unwrap(), r"foo-bar@a-b\x2dc.service|foo-bar@a-b\x2dc|foo-bar|a-b\x2dc");
         assert_eq!(expand(name, "%P|%I|%j|%J|%f|%%i").unwrap(), "foo/bar|a/b-c|bar|bar|/a/b-c|%i");
         assert_eq!(expand("web.service", "[%i] %f 10%/1 %").unwrap(), "[] /web 10%/1 %");
+    }
+
+    #[test]
+    fn an_example_stands_in_for_what_only_a_host_knows() {
+        assert_eq!(with_example("a%m.%ib-%t%"), "ax.%ib-/x%");
+        assert_eq!(with_example("a%"), "a%");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! "Quoting"; systemd's `extract_first_word`).
 
 use super::WHITESPACE;
+use super::fields::open_escape;
 
 /// What a backslash does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub enum Escapes {
     Keep,
     /// It makes the next character an ordinary one (paths).
     Plain,
+    /// As [`Self::Plain`]; a quote that stays open ends with the value, and a backslash at the end is none
+    /// (capabilities).
+    PlainRelaxed,
     /// It makes the next character an ordinary one, and quotes are characters like others (system calls).
     Unquoted,
     /// It is a character like others, and so are quotes: white space alone separates (dependencies).
@@ -80,6 +84,9 @@ pub struct Words<'a> {
     value: &'a str,
     offset: usize,
     escapes: Escapes,
+    separators: &'a [char],
+    /// What stood behind the last word; `None` at the end.
+    separator: Option<char>,
     /// Byte offsets of escapes that stayed as written because nobody knows them.
     pub odd_escapes: Vec<usize>,
 }
@@ -96,13 +103,36 @@ impl<'a> Words<'a> {
     /// The words of `value`, from its beginning.
     #[must_use]
     pub fn new(value: &'a str, escapes: Escapes) -> Self {
-        Words { value, offset: 0, escapes, odd_escapes: Vec::new() }
+        Words { value, offset: 0, escapes, separators: &WHITESPACE, separator: None, odd_escapes: Vec::new() }
     }
 
-    /// What has not been read yet, white space in front skipped.
+    /// With other characters than white space between the words.
+    #[must_use]
+    pub(crate) fn between(self, separators: &'a [char]) -> Self {
+        Words { separators, ..self }
+    }
+
+    /// Whether `separator` stood right behind the last word.
+    pub(crate) fn ended_at(&self, separator: char) -> bool {
+        self.separator == Some(separator)
+    }
+
+    /// The word that begins right here, an empty one if a separator or the end does.
+    pub(crate) fn adjacent(&mut self) -> Result<Word, WordError> {
+        self.word()
+    }
+
+    /// What has not been read yet, separators in front skipped.
     #[must_use]
     pub fn rest(&self) -> &'a str {
-        self.value[self.offset..].trim_start_matches(WHITESPACE)
+        self.value[self.offset..].trim_start_matches(self.separators)
+    }
+
+    /// What has not been read yet; skips those of `separators` in front.
+    pub(crate) fn rest_behind(&mut self, separators: &[char]) -> &'a str {
+        let rest = self.value[self.offset..].trim_start_matches(separators);
+        self.offset = self.value.len() - rest.len();
+        rest
     }
 
     /// Skips white space and `token` when it is the whole next word as written.
@@ -120,6 +150,7 @@ impl<'a> Words<'a> {
         let start = self.offset;
         let mut bytes = Vec::new();
         let mut quote: Option<(char, usize)> = None;
+        self.separator = None;
         while let Some(c) = self.value[self.offset..].chars().next() {
             let at = self.offset;
             self.offset += c.len_utf8();
@@ -129,11 +160,14 @@ impl<'a> Words<'a> {
                 ('"' | '\'', None) if ![Escapes::Unquoted, Escapes::Raw].contains(&self.escapes) => {
                     quote = Some((c, at))
                 }
-                (c, None) if WHITESPACE.contains(&c) => break,
+                (c, None) if self.separators.contains(&c) => {
+                    self.separator = Some(c);
+                    break;
+                }
                 _ => bytes.extend_from_slice(&self.value.as_bytes()[at..self.offset]),
             }
         }
-        if let Some((open, offset)) = quote {
+        if let Some((open, offset)) = quote.filter(|_| self.escapes != Escapes::PlainRelaxed) {
             return Err(WordError { offset, message: format!("the quote {open} is not closed") });
         }
         let text = String::from_utf8(bytes)
@@ -144,11 +178,8 @@ impl<'a> Words<'a> {
     /// Reads what follows the backslash at byte `at`.
     fn escape(&mut self, at: usize, bytes: &mut Vec<u8>) -> Result<(), WordError> {
         let rest = &self.value[self.offset..];
-        let Some(c) = rest.chars().next() else {
-            bytes.push(b'\\');
-            return Ok(());
-        };
-        if [Escapes::Plain, Escapes::Unquoted].contains(&self.escapes) {
+        let Some(c) = rest.chars().next() else { return self.escape_of_nothing(at, bytes) };
+        if [Escapes::Plain, Escapes::PlainRelaxed, Escapes::Unquoted].contains(&self.escapes) {
             self.offset += c.len_utf8();
             bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             return Ok(());
@@ -172,6 +203,23 @@ impl<'a> Words<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Words<'_> {
+    /// Of the backslash at byte `at`, the last of the value.
+    fn escape_of_nothing(&mut self, at: usize, bytes: &mut Vec<u8>) -> Result<(), WordError> {
+        match self.escapes {
+            Escapes::CRelaxed => {
+                self.odd_escapes.push(at);
+                bytes.push(b'\\');
+                Ok(())
+            }
+            Escapes::PlainRelaxed => Ok(()),
+            Escapes::C | Escapes::Keep | Escapes::Plain | Escapes::Unquoted | Escapes::Raw => {
+                Err(open_escape(self.value))
+            }
+        }
     }
 }
 
@@ -268,6 +316,15 @@ mod tests {
     }
 
     #[test]
+    fn a_backslash_at_the_end_escapes_nothing() {
+        for escapes in [Escapes::C, Escapes::Plain, Escapes::Unquoted] {
+            assert_eq!(split(r"a b\", escapes).unwrap_err().offset, 3, "{escapes:?}");
+        }
+        assert_eq!(words(r"a b\", Escapes::CRelaxed), ["a", r"b\"]);
+        assert_eq!(words("a 'b\\\\ c\\", Escapes::PlainRelaxed), ["a", r"b\ c"]);
+    }
+
+    #[test]
     fn an_open_quote_is_an_error_at_the_quote() {
         assert_eq!(split("a 'b c", Escapes::C).unwrap_err().offset, 2);
         assert_eq!(split("a b\"", Escapes::C).unwrap_err().offset, 3);
@@ -285,7 +342,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_value_makes_splitting_panic(value in "[ a\\\\x0-9u'\"é;]{0,24}") {
-            for escapes in [Escapes::C, Escapes::CRelaxed, Escapes::Keep, Escapes::Plain, Escapes::Unquoted, Escapes::Raw] {
+            for escapes in [Escapes::C, Escapes::CRelaxed, Escapes::Keep, Escapes::Plain, Escapes::PlainRelaxed, Escapes::Unquoted, Escapes::Raw] {
                 let _ = split(&value, escapes);
             }
         }

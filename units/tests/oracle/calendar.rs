@@ -1,6 +1,6 @@
 //! Calendar events against `systemd-analyze calendar`: what is one, its normalized form, when it elapses in UTC.
 
-use super::{Random, assert_none, oracle, printed, seed};
+use super::{Random, assert_none, of_each_seed, oracle, printed};
 use fleet_units::calendar::{CalendarSpec, CivilTime, Zone};
 
 const ITERATIONS: usize = 4;
@@ -243,9 +243,8 @@ fn theirs(output: &str, expressions: &[String]) -> Vec<Option<Vec<String>>> {
 
 #[test]
 fn calendar_events_are_those_of_systemd() {
-    let mut random = Random(seed());
     let mut expressions: Vec<String> = REAL.iter().map(|text| (*text).to_owned()).collect();
-    expressions.extend((0..1200).map(|_| expression(&mut random)));
+    expressions.extend(of_each_seed(1200, expression));
     let mut differences = Vec::new();
     for (base, micros) in BASES {
         for chunk in expressions.chunks(400) {

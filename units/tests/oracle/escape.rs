@@ -1,6 +1,6 @@
 //! Escaped unit names against `systemd-escape`, both ways, plain and as paths, into templates, and mangled.
 
-use super::{Random, assert_none, oracle, printed, seed};
+use super::{Random, assert_none, of_each_seed, oracle, printed};
 use fleet_units::ids::UnitName;
 use fleet_units::syntax::escape::{escape, escape_path, unescape, unescape_path};
 use fleet_units::syntax::mangle::mangle;
@@ -81,9 +81,8 @@ const WAYS: &[Way] = &[
 
 #[test]
 fn escaping_is_that_of_systemd_escape() {
-    let mut random = Random(seed());
     let mut texts: Vec<String> = REAL.iter().map(|text| (*text).to_owned()).collect();
-    texts.extend((0..150).map(|_| text(&mut random)));
+    texts.extend(of_each_seed(150, text));
     let mut differences = Vec::new();
     for (arguments, ours) in WAYS {
         for text in &texts {

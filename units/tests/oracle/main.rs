@@ -2,7 +2,7 @@
 //!
 //! The programs are `systemd-analyze` and `systemd-escape` of the host; without them a test prints `SKIP` and returns.
 //! Many inputs go into one call, so that all of it takes a few seconds. A failure prints the seed and the input;
-//! `ORACLE_SEED` runs another seed.
+//! `ORACLE_SEED` runs another seed, or several: `ORACLE_SEED=1..40`.
 
 mod calendar;
 mod escape;
@@ -10,12 +10,28 @@ mod span;
 mod verify;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::process::Command;
 use std::sync::Mutex;
 
-/// The seed of this run.
-fn seed() -> u64 {
-    std::env::var("ORACLE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed)
+/// The seeds of this run, most often one.
+fn seeds() -> RangeInclusive<u64> {
+    let given = std::env::var("ORACLE_SEED").unwrap_or_default();
+    let (first, last) = given.split_once("..").unwrap_or((&given, &given));
+    match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last)) => first..=last,
+        _ => 0x5eed..=0x5eed,
+    }
+}
+
+/// `count` values from the random numbers of each seed.
+fn of_each_seed<T>(count: usize, mut one: impl FnMut(&mut Random) -> T) -> Vec<T> {
+    let mut values = Vec::new();
+    for seed in seeds() {
+        let mut random = Random(seed);
+        values.extend((0..count).map(|_| one(&mut random)));
+    }
+    values
 }
 
 /// Random numbers (splitmix64): the same ones for the same seed.
@@ -74,6 +90,6 @@ fn printed(command: &mut Command) -> String {
 
 /// Fails with every difference.
 fn assert_none(differences: &[String]) {
-    let shown = differences.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
-    assert!(differences.is_empty(), "seed {}: {} differ:\n{shown}", seed(), differences.len());
+    let shown = differences.iter().take(100).cloned().collect::<Vec<_>>().join("\n");
+    assert!(differences.is_empty(), "seed {:?}: {} differ:\n{shown}", seeds(), differences.len());
 }

@@ -1,6 +1,6 @@
 //! Time spans against `systemd-analyze timespan`: what is one, and how many microseconds it has.
 
-use super::{Random, assert_none, oracle, printed, seed};
+use super::{Random, assert_none, of_each_seed, oracle, printed};
 use fleet_units::spec::value::time_span;
 
 const REAL: &[&str] = &[
@@ -105,9 +105,8 @@ fn theirs(output: &str) -> Vec<u64> {
 #[test]
 fn time_spans_are_those_of_systemd() {
     let test = "time_spans_are_those_of_systemd";
-    let mut random = Random(seed());
     let mut spans: Vec<String> = REAL.iter().map(|text| (*text).to_owned()).collect();
-    spans.extend((0..500).map(|_| span(&mut random)));
+    spans.extend(of_each_seed(500, span));
     // It stops at the first that is none: those we read go into one call, the others have one each.
     let (good, bad): (Vec<&String>, Vec<&String>) = spans.iter().partition(|text| ours(text).is_some());
     let mut differences = Vec::new();

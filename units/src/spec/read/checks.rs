@@ -80,19 +80,21 @@ fn complete(reader: &mut Reader<'_>, draft: &mut Draft, merged: &Merged<'_>, pla
 fn commands(reader: &mut Reader<'_>, spec: &ServiceSpec, merged: &Merged<'_>, place: &impl Fn(&str) -> Place) {
     // A command that could not be read has an error of its own.
     let given = |key| merged.last(key).is_some();
-    if !given("ExecStart") {
-        let problem = match (given("ExecStop"), spec.service_type, spec.remain_after_exit) {
-            _ if given("SuccessAction") && spec.service_type == ServiceType::Oneshot => None,
-            (false, _, _) => Some("the service has neither ExecStart= nor ExecStop="),
-            (true, ServiceType::Oneshot, false) => Some("a service without ExecStart= needs RemainAfterExit=yes"),
-            (true, ServiceType::Oneshot, true) => None,
-            (true, _, _) => Some("only Type=oneshot services can do without ExecStart="),
-        };
-        if let Some(problem) = problem {
-            reader.error(codes::NO_EXEC_START, place("Type"), problem, "say what to run: ExecStart=/usr/bin/program");
+    let acts = merged.last("SuccessAction").is_some_and(|at| at.value() != "none");
+    let is_oneshot = spec.service_type == ServiceType::Oneshot;
+    let problem = match (given("ExecStart"), given("ExecStop"), acts) {
+        (true, _, _) => None,
+        (false, false, false) => Some("the service has neither ExecStart= nor ExecStop="),
+        (false, _, _) if !is_oneshot => Some("only Type=oneshot services can do without ExecStart="),
+        (false, true, false) if !spec.remain_after_exit => {
+            Some("a service without ExecStart= needs RemainAfterExit=yes")
         }
+        (false, _, _) => None,
+    };
+    if let Some(problem) = problem {
+        reader.error(codes::NO_EXEC_START, place("Type"), problem, "say what to run: ExecStart=/usr/bin/program");
     }
-    if spec.service_type != ServiceType::Oneshot && spec.exec_start.len() > 1 {
+    if !is_oneshot && spec.exec_start.len() > 1 {
         let message = format!(
             "{} commands in ExecStart=: only Type=oneshot services may have more than one",
             spec.exec_start.len()

@@ -168,11 +168,12 @@ fn refresh(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<String> {
 /// colon, may have some.
 fn bus_name(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<String> {
     let text = reader.text(at)?;
+    let example = reader.example(&text);
     let part = |part: &str| {
-        let plain = part.chars().all(|c| c.is_ascii_alphanumeric() || "_-%".contains(c));
-        plain && !part.is_empty() && (text.starts_with(':') || !part.starts_with(|c: char| c.is_ascii_digit()))
+        let plain = part.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+        plain && !part.is_empty() && (example.starts_with(':') || !part.starts_with(|c: char| c.is_ascii_digit()))
     };
-    let name = text.strip_prefix(':').unwrap_or(&text);
+    let name = example.strip_prefix(':').unwrap_or(&example);
     let fits = name.contains('.') && name.split('.').all(part) && text.len() <= 255;
     let name =
         fits.then(|| text.clone()).ok_or_else(|| format!("{text:?} is no name on the bus such as org.example.App"));

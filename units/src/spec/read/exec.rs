@@ -7,10 +7,9 @@ use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::value;
 use crate::spec::value::amount::{self, Amount};
-use crate::spec::value::credential::descriptor_name;
-use crate::spec::value::mount::escaped_parts;
-use crate::syntax::variables;
+use crate::spec::value::credential::stream_name;
 use crate::syntax::words::Escapes;
+use crate::syntax::{fields, variables};
 
 /// Reads one directive into `spec`; `false` when it is none of this family.
 pub(crate) fn row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> bool {
@@ -77,7 +76,7 @@ fn variable_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> 
         "EnvironmentFile" => row.values.iter().for_each(|at| environment_file(reader, at, spec)),
         "PassEnvironment" => {
             for (at, word) in reader.words(row.values, Escapes::Plain) {
-                let name = if variables::is_name(&word.text) {
+                let name = if variables::is_name(&reader.example(&word.text)) {
                     Ok(word.text)
                 } else {
                     Err(format!("{:?} is no name of a variable", word.text))
@@ -87,8 +86,8 @@ fn variable_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ExecSpec) -> 
         }
         "UnsetEnvironment" => {
             for (at, word) in reader.words(row.values, Escapes::C) {
-                let valid =
-                    if variables::is_name(&word.text) { Ok(()) } else { value::assignment(&word.text).map(|_| ()) };
+                let text = reader.example(&word.text);
+                let valid = if variables::is_name(&text) { Ok(()) } else { value::assignment(&text).map(|_| ()) };
                 if reader.checked_at(&at, word.offset, valid).is_some() {
                     spec.unset_environment.push(word.text);
                 }
@@ -154,7 +153,7 @@ fn stream_argument(reader: &mut Reader<'_>, at: &Assigned<'_>, text: &str) -> bo
     match text.split_once(':') {
         Some(("fd", "")) => true,
         Some(("fd", name)) => {
-            reader.checked(at, descriptor_name(name));
+            reader.checked(at, stream_name(name));
             true
         }
         Some((word @ ("file" | "append" | "truncate"), path)) => {
@@ -208,7 +207,7 @@ fn preserve(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Preserve {
 /// Relative names. A link or flags behind one (`NAME:LINK:ro`) are not built.
 fn directories(reader: &mut Reader<'_>, row: &Row<'_>, target: &mut Directories) {
     for (at, word) in reader.words(row.values, Escapes::Keep) {
-        let Some(parts) = reader.checked_at(&at, word.offset, escaped_parts(&word.text)) else { continue };
+        let Some(parts) = reader.checked_at(&at, word.offset, fields::escaped(&word.text)) else { continue };
         let mut rest = parts.iter().skip(1).map(String::as_str);
         let Some(name) = directory(reader, &at, word.offset, &parts[0]) else { continue };
         if row.directive.key == "ConfigurationDirectory" && rest.clone().any(|part| !part.is_empty()) {

@@ -10,11 +10,13 @@ use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::value::capability::{CapabilitySet, capability, secure_bit};
 use crate::spec::value::kernel::{Namespace, is_address_family, is_call_architecture};
+use crate::spec::value::mount::{BindMount, TemporaryMount};
 use crate::spec::value::system_call::{
     FILE_SYSTEM_GROUPS, Filter, FilterRule, is_call_or_group, system_call, system_call_error,
 };
 use crate::spec::value::{self, encoding, mount};
-use crate::syntax::words::Escapes;
+use crate::syntax::words::{Escapes, Words};
+use crate::syntax::{WHITESPACE, Word, WordError};
 use std::collections::BTreeSet;
 
 /// Reads one directive into `spec`; `false` when it is none of this family.
@@ -39,10 +41,10 @@ fn view_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut ViewSpec) -> bool
         "InaccessiblePaths" => spec.inaccessible = reader.parsed(values, Escapes::Plain, mount::path_rule),
         "ExecPaths" => spec.exec = reader.parsed(values, Escapes::Plain, mount::path_rule),
         "NoExecPaths" => spec.no_exec = reader.parsed(values, Escapes::Plain, mount::path_rule),
-        "BindPaths" => spec.bind = reader.parsed(values, Escapes::Keep, mount::bind),
-        "BindReadOnlyPaths" => spec.bind_read_only = reader.parsed(values, Escapes::Keep, mount::bind),
-        "TemporaryFileSystem" => spec.temporary = reader.parsed(values, Escapes::Plain, mount::temporary),
-        "MountImages" => spec.images = reader.parsed(values, Escapes::Keep, mount::mounted_image),
+        "BindPaths" => spec.bind = binds(reader, values),
+        "BindReadOnlyPaths" => spec.bind_read_only = binds(reader, values),
+        "TemporaryFileSystem" => spec.temporary = temporary(reader, values),
+        "MountImages" => spec.images = some(reader, values, mount::mounted_image),
         "MountImagePolicy" => spec.image_policy = reader.checked(last, mount::image_policy(last.value())),
         "MountAPIVFS" => spec.mount_api_vfs = reader.boolean(last),
         "BindLogSockets" => spec.bind_log_sockets = reader.boolean(last),
@@ -114,7 +116,7 @@ fn privilege_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut PrivilegeSpe
         "AmbientCapabilities" => spec.ambient = capabilities(reader, row).unwrap_or_default(),
         "SecureBits" => {
             for at in values {
-                for word in reader.raw_words(at, Escapes::Plain) {
+                for word in reader.raw_words(at, Escapes::PlainRelaxed) {
                     match secure_bit(&word.text) {
                         Some(bit) => spec.secure_bits |= bit,
                         None => reader.ignored(at, word.offset, &word.text, "no secure bit"),
@@ -142,7 +144,7 @@ fn capabilities(reader: &mut Reader<'_>, row: &Row<'_>) -> Option<CapabilitySet>
     for at in row.values {
         let invert = at.value().starts_with('~');
         let mut named = CapabilitySet::default();
-        for word in reader.raw_words_from(at, usize::from(invert), Escapes::Plain) {
+        for word in reader.raw_words_from(at, usize::from(invert), Escapes::PlainRelaxed) {
             match capability(&word.text) {
                 Some(number) => named = named.with(number),
                 None => reader.ignored(at, word.offset, &word.text, "no capability"),
@@ -283,11 +285,11 @@ fn root_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut RootSpec) -> bool
         "RootMStack" => spec.layers = reader.path(last, 0, last.value()),
         "RootVerity" => spec.verity = reader.path(last, 0, last.value()),
         "RootEphemeral" => spec.ephemeral = reader.yes(last),
-        "RootImageOptions" => spec.image_options = reader.parsed(values, Escapes::Plain, mount::partition_options),
+        "RootImageOptions" => spec.image_options = some(reader, values, mount::partition_options),
         "RootImagePolicy" => spec.image_policy = reader.checked(last, mount::image_policy(last.value())),
         "RootHash" => spec.hash = verity(reader, last, root_hash),
         "RootHashSignature" => spec.hash_signature = verity(reader, last, signature),
-        "ExtensionImages" => spec.extension_images = reader.parsed(values, Escapes::Keep, mount::extension_image),
+        "ExtensionImages" => spec.extension_images = some(reader, values, mount::extension_image),
         "ExtensionImagePolicy" => spec.extension_policy = reader.checked(last, mount::image_policy(last.value())),
         "ExtensionDirectories" => {
             spec.extension_directories = reader.parsed(values, Escapes::Plain, mount::path_rule);
@@ -295,6 +297,66 @@ fn root_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut RootSpec) -> bool
         _ => return false,
     }
     true
+}
+
+/// `SOURCE[:DESTINATION[:OPTIONS]]`, with white space between two.
+fn binds(reader: &mut Reader<'_>, values: &[Assigned<'_>]) -> Vec<BindMount> {
+    const SEPARATORS: [char; 5] = [':', ' ', '\t', '\n', '\r'];
+    let mut found = Vec::new();
+    for at in values {
+        let mut words = Words::new(at.value(), Escapes::Plain).between(&SEPARATORS);
+        // A colon in front would be no source at all.
+        while !words.rest_behind(&WHITESPACE).is_empty() {
+            match one_bind(&mut words) {
+                Err(error) => {
+                    reader.bad_quoting(at, 0, &error);
+                    break;
+                }
+                Ok(fields) => found.extend(bind(reader, at, &fields)),
+            }
+        }
+    }
+    found
+}
+
+/// Source, destination, options.
+type BindFields = (Word, Option<Word>, Option<Word>);
+
+fn one_bind(words: &mut Words<'_>) -> Result<BindFields, WordError> {
+    let source = words.adjacent()?;
+    let destination = if words.ended_at(':') { Some(words.adjacent()?) } else { None };
+    let options = if words.ended_at(':') { Some(words.adjacent()?) } else { None };
+    Ok((source, destination, options))
+}
+
+fn bind(reader: &mut Reader<'_>, at: &Assigned<'_>, fields: &BindFields) -> Option<BindMount> {
+    let (source, destination, options) = fields;
+    let mut filled = |word: &Word| reader.expand(at, word.offset, &word.text);
+    let from = filled(source)?;
+    let to = match destination {
+        Some(word) => Some(filled(word)?),
+        None => None,
+    };
+    let options = options.as_ref().map_or("", |word| &word.text);
+    reader.checked_at(at, source.offset, mount::bind(&from, to.as_deref(), options))
+}
+
+/// `PATH[:OPTIONS]`: options have no specifiers.
+fn temporary(reader: &mut Reader<'_>, values: &[Assigned<'_>]) -> Vec<TemporaryMount> {
+    let mut found = Vec::new();
+    for at in values {
+        for word in reader.raw_words(at, Escapes::Plain) {
+            let (path, options) = word.text.split_once(':').unwrap_or((&word.text, ""));
+            let Some(path) = reader.path(at, word.offset, path) else { continue };
+            found.push(TemporaryMount { path, options: options.to_owned() });
+        }
+    }
+    found
+}
+
+/// What `parse` finds in the words of `values`, which have escapes of their own.
+fn some<T>(reader: &mut Reader<'_>, values: &[Assigned<'_>], parse: fn(&str) -> Result<Option<T>, String>) -> Vec<T> {
+    reader.parsed(values, Escapes::Keep, parse).into_iter().flatten().collect()
 }
 
 fn verity(

@@ -10,9 +10,10 @@ use crate::spec::exec::streams::{Input, StreamSpec};
 use crate::spec::keyword::keyword;
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
-use crate::spec::value::credential::{self, SetCredential, descriptor_name};
+use crate::spec::value::credential::{self, SetCredential, descriptor_name, stream_name};
 use crate::spec::value::encoding::base64;
 use crate::spec::value::{kernel, nanoseconds, number};
+use crate::syntax::fields;
 use crate::syntax::words::{Escapes, unescape};
 
 /// Reads one directive into `spec`; `false` when it is none of this family.
@@ -122,13 +123,13 @@ fn coredump_filter(reader: &mut Reader<'_>, row: &Row<'_>) -> Option<u64> {
     all.into_iter().reduce(|one, other| one | other)
 }
 
+/// Paths with colons between; a backslash makes the next character an ordinary one.
 fn search_path(reader: &mut Reader<'_>, row: &Row<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for at in row.values {
-        let mut offset = 0;
-        for part in at.value().split(':') {
-            found.extend(reader.path(at, offset, part));
-            offset += part.len() + 1;
+        match fields::plain(at.value()) {
+            Ok(paths) => found.extend(paths.iter().filter_map(|path| reader.path(at, 0, path))),
+            Err(error) => reader.bad_quoting(at, 0, &error),
         }
     }
     found
@@ -168,7 +169,7 @@ fn input(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<Input> {
         ("data", None) => Input::Data,
         ("socket", None) => Input::Socket,
         ("fd", None | Some("")) => Input::Descriptor(None),
-        ("fd", Some(name)) => Input::Descriptor(Some(reader.checked(at, descriptor_name(name))?.to_owned())),
+        ("fd", Some(name)) => Input::Descriptor(Some(reader.checked(at, stream_name(name))?.to_owned())),
         ("file", Some(path)) => Input::File(reader.absolute(at, "file:".len(), path)?),
         _ => {
             let hint = "null, tty, tty-force, tty-fail, data, file:PATH, socket or fd:NAME";

@@ -1,5 +1,6 @@
 //! What cgroups bound, weigh and count (systemd.resource-control(5)).
 
+use crate::diagnostic::codes;
 use crate::spec::keyword::keyword;
 use crate::spec::listen::is_interface_name;
 use crate::spec::merge::{Assigned, Row};
@@ -132,9 +133,17 @@ fn per_device<T>(
             reader.checked::<()>(at, Err(format!("{:?} is no path followed by a value", at.value())));
             continue;
         }
-        let Some(path) = reader.path(at, 0, &path.text) else { continue };
+        let Some(path) = reader.expand(at, 0, &path.text) else { continue };
+        let open = reader.is_open(&path);
+        let path = if open { Some(path) } else { reader.checked(at, value::plain_path(&path)) };
+        let Some(path) = path else { continue };
         let offset = at.value().len() - rest.len();
         let Some(value) = reader.checked_at(at, offset, parse(rest)) else { continue };
+        if !open && !path.starts_with('/') {
+            let message = format!("{}=: {path:?} is not absolute: it names no device", at.assignment.key);
+            reader.warning(codes::NO_EFFECT, at.place(0), message, "write a path such as /dev/sda, or take it away");
+            continue;
+        }
         found.retain(|(other, _)| *other != path);
         found.push((path, value));
     }
@@ -191,7 +200,8 @@ fn place_row(reader: &mut Reader<'_>, row: &Row<'_>, spec: &mut CgroupPlace) -> 
     match row.directive.key {
         "Slice" => {
             let text = reader.text(last).unwrap_or_default();
-            spec.slice = reader.checked(last, slice(&text));
+            let checked = slice(&reader.example(&text)).map(|()| text);
+            spec.slice = reader.checked(last, checked);
         }
         "Delegate" => spec.delegate = delegate(reader, row),
         "DelegateSubgroup" => {
@@ -225,13 +235,13 @@ fn controllers(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Vec<Controller> {
 }
 
 /// As systemd's `slice_name_is_valid`: dashes are levels, so none may be empty.
-fn slice(text: &str) -> Result<String, String> {
+fn slice(text: &str) -> Result<(), String> {
     let stem = text.strip_suffix(".slice");
     let level =
-        |level: &str| !level.is_empty() && level.chars().all(|c| c.is_ascii_alphanumeric() || ":_.\\%".contains(c));
+        |level: &str| !level.is_empty() && level.chars().all(|c| c.is_ascii_alphanumeric() || ":_.\\".contains(c));
     match stem {
-        Some("-") => Ok(text.to_owned()),
-        Some(stem) if stem.split('-').all(level) && text.len() < 256 => Ok(text.to_owned()),
+        Some("-") => Ok(()),
+        Some(stem) if stem.split('-').all(level) && text.len() < 256 => Ok(()),
         _ => Err(format!("{text:?} is no name of a slice such as app-web.slice")),
     }
 }

@@ -8,6 +8,7 @@ use crate::spec::listen::{netlink, socket_address};
 use crate::spec::merge::{Assigned, Row};
 use crate::spec::reader::Reader;
 use crate::spec::socket::SocketAttributes;
+use crate::spec::value::credential::stream_name;
 use crate::spec::{Listen, SocketAddress, SocketSpec, value};
 use crate::syntax::words::Escapes;
 use std::time::Duration;
@@ -153,12 +154,9 @@ fn limit_interval(reader: &mut Reader<'_>, at: &Assigned<'_>, interval: &mut Dur
     *interval = reader.long_span(at).unwrap_or(*interval);
 }
 
-/// As systemd's `fdname_is_valid`: printable ASCII without a colon, at most 255 bytes.
 fn descriptor_name(reader: &mut Reader<'_>, at: &Assigned<'_>) -> Option<String> {
     let text = reader.text(at)?;
-    let valid = text.len() <= 255 && text.bytes().all(|byte| (b' '..127).contains(&byte) && byte != b':');
-    let checked = valid.then_some(text.clone());
-    reader.checked(at, checked.ok_or_else(|| format!("{text:?} is no name of a descriptor (no colon, ASCII alone)")))
+    reader.checked(at, stream_name(&text).map(str::to_owned))
 }
 
 /// Switches of the unit itself, and what its commands and nodes get.

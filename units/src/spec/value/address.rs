@@ -49,9 +49,9 @@ pub fn ip_prefixes(word: &str) -> Result<Vec<IpPrefix>, String> {
 /// The names systemd takes for localhost (RFC 6761, and what old hosts files say).
 fn is_localhost(word: &str) -> bool {
     let name = word.strip_suffix('.').unwrap_or(word).to_ascii_lowercase();
-    ["localhost", "localhost.localdomain"].iter().any(|local| {
-        name == *local || name.strip_suffix(local).is_some_and(|before| before.len() > 1 && before.ends_with('.'))
-    })
+    ["localhost", "localhost.localdomain"]
+        .iter()
+        .any(|local| name == *local || name.strip_suffix(local).is_some_and(|before| before.ends_with('.')))
 }
 
 fn prefix(word: &str) -> Result<IpPrefix, String> {

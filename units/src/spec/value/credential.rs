@@ -51,6 +51,15 @@ pub fn descriptor_name(text: &str) -> Result<&str, String> {
     if fits { Ok(text) } else { Err(format!("{text:?} is no name of a credential or descriptor")) }
 }
 
+/// A name of a passed descriptor behind `fd:` (systemd's `fdname_valid`): printable ASCII without a colon.
+///
+/// # Errors
+/// Anything else.
+pub fn stream_name(text: &str) -> Result<&str, String> {
+    let fits = text.len() <= 255 && text.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b':');
+    if fits { Ok(text) } else { Err(format!("{text:?} is no name of a descriptor")) }
+}
+
 /// `NAME[:SOURCE]`
 ///
 /// # Errors
@@ -65,6 +74,10 @@ pub fn loaded(text: &str, encrypted: bool) -> Result<LoadedCredential, String> {
     let source = match source {
         "" => name.to_owned(),
         open if begins_with_path(open) => open.to_owned(),
+        // Here systemd does not clean a path.
+        path if path.contains("//") || path.contains("/./") || path.ends_with("/.") => {
+            return Err(format!("the path {path:?} is written with needless parts"));
+        }
         path if path.starts_with('/') => absolute_path(path)?,
         other => descriptor_name(other)?.to_owned(),
     };
@@ -153,9 +166,9 @@ mod tests {
 
     #[test]
     fn credentials_have_a_name_and_a_source() {
-        assert_eq!(loaded("a:/etc//a", false).unwrap().source, "/etc/a");
+        assert_eq!(loaded("a:/etc/a", false).unwrap().source, "/etc/a");
         assert_eq!((loaded("a", true).unwrap().source, loaded("a:b", false).unwrap().source), ("a".into(), "b".into()));
-        for text in ["", ":", "a/b:/x", "a:/x/../y", "é:/x"] {
+        for text in ["", ":", "a/b:/x", "a:/x/../y", "a:/x//y", "é:/x"] {
             assert!(loaded(text, false).is_err(), "{text:?}");
         }
         assert!(imported("foo.*").is_ok() && imported("*").is_ok() && imported("foo:bar").is_ok());

@@ -16,7 +16,7 @@ pub fn hexadecimal(text: &str) -> Result<Vec<u8>, String> {
 /// RFC 4648 with padding; white space is skipped.
 ///
 /// # Errors
-/// Other characters, and padding that is missing or stands elsewhere than at the end.
+/// Other characters, padding that is missing or stands elsewhere than at the end, and bits that are in no byte.
 pub fn base64(text: &str) -> Result<Vec<u8>, String> {
     let wrong = || "it is no base64 text".to_owned();
     let plain: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
@@ -33,6 +33,10 @@ pub fn base64(text: &str) -> Result<Vec<u8>, String> {
         let mut bits = 0u32;
         for byte in &group[..4 - padding] {
             bits = bits << 6 | sextet(*byte).ok_or_else(wrong)?;
+        }
+        // Of 6 bits a character, those behind the last whole byte.
+        if bits & ((1 << (2 * padding)) - 1) != 0 {
+            return Err(wrong());
         }
         let [_, group @ ..] = (bits << (6 * padding)).to_be_bytes();
         bytes.extend_from_slice(&group[..3 - padding]);

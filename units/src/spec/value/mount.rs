@@ -3,8 +3,8 @@
 
 use super::absolute_path;
 use crate::spec::keyword::{keyword, keywords};
+use crate::syntax::fields;
 use crate::syntax::specifier::begins_with_path;
-use crate::syntax::words::unescape;
 use std::collections::BTreeSet;
 
 /// A path of `ReadWritePaths=` and its relatives.
@@ -154,44 +154,6 @@ fn partition(name: &str) -> Result<Partition, String> {
     keyword(name).ok_or_else(|| format!("{name:?} is no partition of an image"))
 }
 
-/// The parts of a word between colons; a backslash makes the next character an ordinary one.
-fn parts(word: &str) -> Vec<String> {
-    let mut found = vec![String::new()];
-    let mut chars = word.chars();
-    while let Some(c) = chars.next() {
-        let last = found.last_mut().expect("it is never empty");
-        match c {
-            ':' => found.push(String::new()),
-            '\\' => last.push(chars.next().unwrap_or('\\')),
-            other => last.push(other),
-        }
-    }
-    found
-}
-
-/// As [`parts`], for words whose other backslashes begin C escapes.
-///
-/// # Errors
-/// A backslash that begins no escape, and escapes that give no UTF-8.
-pub(crate) fn escaped_parts(word: &str) -> Result<Vec<String>, String> {
-    let mut raw = vec![String::new()];
-    let mut chars = word.chars();
-    while let Some(c) = chars.next() {
-        let last = raw.last_mut().expect("it is never empty");
-        match (c, chars.clone().next()) {
-            (':', _) => raw.push(String::new()),
-            ('\\', Some(':')) => last.extend(chars.next()),
-            ('\\', Some(_)) => last.extend(['\\'].into_iter().chain(chars.next())),
-            (other, _) => last.push(other),
-        }
-    }
-    let part = |part: String| {
-        let bytes = unescape(&part, false).map_err(|error| format!("in {part:?} {}", error.message))?;
-        String::from_utf8(bytes).map_err(|_| format!("the escapes of {part:?} give no UTF-8"))
-    };
-    raw.into_iter().map(part).collect()
-}
-
 /// `[-][+]PATH`
 ///
 /// # Errors
@@ -209,21 +171,16 @@ fn absolute(text: &str) -> Result<String, String> {
     if begins_with_path(text) { Ok(text.to_owned()) } else { absolute_path(text) }
 }
 
-/// `[-]SOURCE[:DESTINATION[:OPTIONS]]`
+/// `[-]SOURCE`, the destination where it is another path, and options with commas between.
 ///
 /// # Errors
 /// Paths that are not absolute, unknown options.
-pub fn bind(word: &str) -> Result<BindMount, String> {
-    let parts = parts(word);
-    let (source, rest) = parts.split_first().expect("there is a first part");
+pub fn bind(source: &str, destination: Option<&str>, options: &str) -> Result<BindMount, String> {
     let optional = source.starts_with('-');
     let source = absolute(source.strip_prefix('-').unwrap_or(source))?;
-    let destination = match rest.first() {
-        Some(destination) => absolute(destination)?,
-        None => source.clone(),
-    };
+    let destination = destination.map_or(Ok(source.clone()), absolute)?;
     let mut mount = BindMount { source, destination, optional, recursive: true, mapped: false };
-    for option in rest.iter().skip(1).flat_map(|options| options.split(',')) {
+    for option in options.split(',') {
         match option {
             "" | "rbind" => mount.recursive = true,
             "norbind" => mount.recursive = false,
@@ -236,66 +193,66 @@ pub fn bind(word: &str) -> Result<BindMount, String> {
             }
         }
     }
-    if rest.len() > 2 { Err(format!("{word:?} has more than source, destination and options")) } else { Ok(mount) }
+    Ok(mount)
 }
 
-/// `PATH[:OPTIONS]`
-///
-/// # Errors
-/// A path that is not absolute.
-pub fn temporary(word: &str) -> Result<TemporaryMount, String> {
-    let (path, options) = word.split_once(':').unwrap_or((word, ""));
-    Ok(TemporaryMount { path: absolute(path)?, options: options.to_owned() })
-}
-
-/// `PARTITION:OPTIONS`, or just the options of the root partition.
+/// `PARTITION:OPTIONS`, or just the options of the root partition; `None` for nothing but colons.
 ///
 /// # Errors
 /// An unknown partition.
-pub fn partition_options(word: &str) -> Result<PartitionOptions, String> {
-    match word.split_once(':') {
-        Some((name, options)) if !options.is_empty() => {
-            Ok(PartitionOptions { partition: partition(name)?, options: options.to_owned() })
-        }
-        _ => Ok(PartitionOptions { partition: Partition::Root, options: word.trim_end_matches(':').to_owned() }),
+pub fn partition_options(word: &str) -> Result<Option<PartitionOptions>, String> {
+    match &filled(word)?[..] {
+        fields @ ([] | [_] | [_, _]) => Ok(options_of(fields)?.pop()),
+        _ => Err(format!("{word:?} has more than a partition and its options")),
     }
 }
 
-/// `[-]IMAGE:DESTINATION[:PARTITION:OPTIONS…]`
+/// `[-]IMAGE:DESTINATION[:PARTITION:OPTIONS…]`; `None` for nothing but colons.
 ///
 /// # Errors
 /// Paths that are not absolute, a missing destination, an unknown partition.
-pub fn mounted_image(word: &str) -> Result<ImageMount, String> {
-    let parts = parts(word);
-    match parts.as_slice() {
-        [source, destination, options @ ..] if !destination.is_empty() => {
+pub fn mounted_image(word: &str) -> Result<Option<ImageMount>, String> {
+    match &filled(word)?[..] {
+        [] => Ok(None),
+        [_] => Err(format!("{word:?} does not say where the image goes: IMAGE:DESTINATION")),
+        [source, destination, options @ ..] => {
             let image = image(source, options)?;
-            Ok(ImageMount { destination: Some(absolute(destination)?), ..image })
+            Ok(Some(ImageMount { destination: Some(absolute(destination)?), ..image }))
         }
-        _ => Err(format!("{word:?} does not say where the image goes: IMAGE:DESTINATION")),
     }
 }
 
-/// `[-]IMAGE[:PARTITION:OPTIONS…]`
+/// `[-]IMAGE[:PARTITION:OPTIONS…]`; `None` for nothing but colons.
 ///
 /// # Errors
 /// A path that is not absolute, an unknown partition.
-pub fn extension_image(word: &str) -> Result<ImageMount, String> {
-    let parts = parts(word);
-    let (source, options) = parts.split_first().expect("there is a first part");
-    image(source, options)
+pub fn extension_image(word: &str) -> Result<Option<ImageMount>, String> {
+    match &filled(word)?[..] {
+        [] => Ok(None),
+        [source, options @ ..] => image(source, options).map(Some),
+    }
+}
+
+/// Several colons are as one.
+fn filled(word: &str) -> Result<Vec<String>, String> {
+    let mut fields = fields::escaped(word)?;
+    fields.retain(|field| !field.is_empty());
+    Ok(fields)
 }
 
 fn image(source: &str, options: &[String]) -> Result<ImageMount, String> {
     let optional = source.starts_with('-');
     let source = absolute(source.strip_prefix('-').unwrap_or(source))?;
+    Ok(ImageMount { source, destination: None, optional, options: options_of(options)? })
+}
+
+fn options_of(fields: &[String]) -> Result<Vec<PartitionOptions>, String> {
     let pair = |pair: &[String]| match pair {
         [name, options] => Ok(PartitionOptions { partition: partition(name)?, options: options.clone() }),
         // A single one is for the root partition.
         _ => Ok(PartitionOptions { partition: Partition::Root, options: pair.concat() }),
     };
-    let options = options.chunks(2).map(pair).collect::<Result<_, String>>()?;
-    Ok(ImageMount { source, destination: None, optional, options })
+    fields.chunks(2).map(pair).collect()
 }
 
 #[cfg(test)]
@@ -304,27 +261,31 @@ mod tests {
 
     #[test]
     fn binds_have_source_destination_and_options() {
-        let mount = bind("-/a:/b:norbind").unwrap();
+        let mount = bind("-/a", Some("/b"), "norbind").unwrap();
         assert_eq!((mount.source.as_str(), mount.destination.as_str()), ("/a", "/b"));
         assert!(mount.optional && !mount.recursive);
-        assert_eq!(bind(r"/a\:b").unwrap().destination, "/a:b");
-        assert_eq!(bind("%t/x:/y").unwrap().source, "%t/x");
-        for word in ["a", "/a:", "/a:b", "/a:/b:ro", "/a:/b:rbind:x", "/a/../b", ""] {
-            assert!(bind(word).is_err(), "{word:?}");
+        assert_eq!(bind("/a:b", None, "").unwrap().destination, "/a:b");
+        assert_eq!(bind("%t/x", Some("/y"), "").unwrap().source, "%t/x");
+        for (source, destination, options) in
+            [("a", None, ""), ("/a", Some(""), ""), ("/a", Some("b"), ""), ("/a", None, "ro"), ("/a/../b", None, "")]
+        {
+            assert!(bind(source, destination, options).is_err(), "{source:?}");
         }
         assert_eq!(path_rule("-+/a//b").unwrap(), PathRule { path: "/a/b".into(), optional: true, in_root: true });
         assert!(path_rule("+-/a").is_err());
-        assert_eq!(temporary("/a:size=1M,ro").unwrap().options, "size=1M,ro");
     }
 
     #[test]
     fn images_have_options_by_partition() {
-        let image = mounted_image("-/a.raw:/mnt:root:ro:home:noexec").unwrap();
+        let image = mounted_image("-/a.raw:/mnt::root:ro:home:noexec").unwrap().unwrap();
         assert_eq!(image.options.len(), 2);
         assert_eq!(image.options[1], PartitionOptions { partition: Partition::Home, options: "noexec".into() });
-        assert_eq!(extension_image("/a.raw:ro").unwrap().options[0].partition, Partition::Root);
+        assert_eq!(extension_image("/a.raw:ro").unwrap().unwrap().options[0].partition, Partition::Root);
         assert!(mounted_image("/a.raw").is_err() && extension_image("/a.raw:boot:ro").is_err());
-        assert_eq!(partition_options("usr:ro").unwrap().partition, Partition::Usr);
+        assert_eq!(partition_options("usr:ro").unwrap().unwrap().partition, Partition::Usr);
+        assert_eq!(partition_options(r":r\:o:").unwrap().unwrap().options, "r:o");
+        assert!(partition_options("usr:ro:x").is_err() && partition_options(r"ro\q").is_err());
+        assert_eq!((partition_options("::"), mounted_image(":"), extension_image(":")), (Ok(None), Ok(None), Ok(None)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sets of numbers, `0-3 8,10` (CPUs, NUMA nodes; systemd's `parse_cpu_set`).
 
 use super::number::unsigned;
+use crate::syntax::words::{Escapes, Words};
 
 /// Largest set systemd takes.
 const MAX: u32 = 8192;
@@ -31,15 +32,14 @@ impl Ranges {
     }
 }
 
-/// Numbers and ranges, separated by commas or white space.
+/// Numbers and ranges, separated by commas or white space, quoted perhaps.
 ///
 /// # Errors
 /// Anything else, a range that runs backwards, and numbers from 8192.
 pub fn ranges(text: &str) -> Result<Ranges, String> {
     let mut found = Ranges::default();
-    let words = text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|word| !word.is_empty());
-    for word in words {
-        found.0.push(range(word)?);
+    for word in Words::new(text, Escapes::Plain).between(&[' ', '\t', '\n', '\r', ',']) {
+        found.0.push(range(&word.map_err(|error| error.message)?.text)?);
     }
     found.extend(Ranges::default());
     Ok(found)

@@ -9,6 +9,12 @@ pub(super) enum Refuser {
     Fleet,
 }
 
+/// A refusal that only one of the two pronounces.
+pub(super) struct Difference {
+    pub refuser: Refuser,
+    pub message: String,
+}
+
 /// One line of the file.
 struct Known {
     refuser: Refuser,
@@ -16,6 +22,8 @@ struct Known {
     place: &'static str,
     /// The value, with `*` for anything.
     value: &'static str,
+    /// What the one who refuses says, with `*` for anything.
+    says: &'static str,
     /// Begins with `newer:` where a newer systemd agrees with Fleet.
     reason: &'static str,
     used: Cell<bool>,
@@ -25,12 +33,12 @@ struct Known {
 pub(super) struct Differences(Vec<Known>);
 
 impl Differences {
-    /// Lines of `refuser|place|value|reason`; comments begin with `#`.
+    /// Lines of `refuser|place|value|says|reason`; comments begin with `#`.
     pub(super) fn read() -> Self {
         let lines = include_str!("../../../testdata/verify/differences.txt").lines();
         let known = |line: &'static str| {
-            let [refuser, place, value, reason] = line.split('\t').collect::<Vec<_>>()[..] else {
-                panic!("no four columns between tabs: {line:?}");
+            let [refuser, place, value, says, reason] = line.split('\t').collect::<Vec<_>>()[..] else {
+                panic!("no five columns between tabs: {line:?}");
             };
             let refuser = match refuser {
                 "systemd" => Refuser::Systemd,
@@ -38,16 +46,21 @@ impl Differences {
                 other => panic!("{other:?} is neither systemd nor fleet: {line:?}"),
             };
             assert!(reason.len() > 10, "no reason: {line:?}");
-            Known { refuser, place, value, reason, used: Cell::new(false) }
+            Known { refuser, place, value, says, reason, used: Cell::new(false) }
         };
         Differences(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(known).collect())
     }
 
     /// Whether a difference is known; with `counts` its line is used from then on.
-    pub(super) fn knows(&self, refuser: Refuser, place: &str, value: &str, counts: bool) -> bool {
-        let fits = |known: &&Known| known.refuser == refuser && glob(known.place, place) && glob(known.value, value);
-        let found = self.0.iter().find(fits);
-        found.inspect(|known| known.used.set(known.used.get() || counts)).is_some()
+    pub(super) fn knows(&self, found: &Difference, place: &str, value: &str, counts: bool) -> bool {
+        let fits = |known: &&Known| {
+            known.refuser == found.refuser
+                && glob(known.place, place)
+                && glob(known.value, value)
+                && glob(known.says, &found.message)
+        };
+        let known = self.0.iter().find(fits);
+        known.inspect(|known| known.used.set(known.used.get() || counts)).is_some()
     }
 
     /// Lines that nothing used. Those about what is newer than this systemd are left out when `newer`.

@@ -1,8 +1,8 @@
 //! Unit files of the host, each with one line changed.
 
 use super::judge::{self, UnitFile};
-use super::{Differences, Refuser, difference};
-use crate::{Random, assert_none, seed};
+use super::{Difference, Differences, Refuser, difference};
+use crate::{Random, assert_none, of_each_seed};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -65,6 +65,10 @@ fn groups(text: &str) -> Vec<(String, RangeInclusive<u32>)> {
         }
         open = if comment { open } else { line.ends_with('\\') };
     }
+    // What goes on at the end of the file has the number of the line that is missing.
+    if let Some((_, lines)) = found.last_mut().filter(|_| open) {
+        *lines = *lines.start()..=lines.end() + 1;
+    }
     found
 }
 
@@ -80,8 +84,8 @@ fn changed_files_of_the_host_are_refused_where_systemd_refuses_them() {
     if originals.is_empty() {
         return println!("SKIP {test}: there is no unit file in {FOLDER}");
     }
-    let mut random = Random(seed());
-    let files: Vec<UnitFile> = (0..CHANGES).map(|index| changed(&originals, index, &mut random)).collect();
+    let mut numbers = 0..;
+    let files = of_each_seed(CHANGES, |random| changed(&originals, numbers.next().unwrap_or_default(), random));
     let Some((theirs, ours)) = judge::both(test, &files) else { return };
     let known = Differences::read();
     let mut unknown = Vec::new();
@@ -92,14 +96,15 @@ fn changed_files_of_the_host_are_refused_where_systemd_refuses_them() {
             if theirs.get(lines.end()).is_some_and(|refusal| refusal.message.starts_with("Invalid section header")) {
                 break;
             }
-            let Some((refuser, message)) = difference(theirs, ours, lines.clone()) else { continue };
+            let Some(found) = difference(theirs, ours, lines.clone()) else { continue };
             let line = file.text.lines().nth(*lines.start() as usize - 1).unwrap_or_default();
-            if refuser == Refuser::Systemd && is_of_instance(&file.name, line) {
+            if found.refuser == Refuser::Systemd && is_of_instance(&file.name, line) {
                 continue;
             }
             let (key, value) = line.split_once('=').unwrap_or((line, ""));
             let place = format!("{}/{key}", section.trim_matches(['[', ']']));
-            if !known.knows(refuser, &place, value.trim(), false) {
+            if !known.knows(&found, &place, value.trim(), false) {
+                let Difference { refuser, message } = found;
                 unknown.push(format!("{}:{}: {refuser:?} alone refuses {line}: {message}", file.name, lines.start()));
             }
         }

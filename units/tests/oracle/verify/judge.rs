@@ -65,11 +65,38 @@ pub(super) fn both(test: &str, files: &[UnitFile]) -> Option<(Vec<Refused>, Vec<
     })
 }
 
-/// What `systemd-analyze verify` says of each file; `None` where the host does not have it. It looks for no other unit
-/// than those of one call.
+/// Why systemd and why this crate refuses a whole unit, of each file: for what its settings say together.
+pub(super) fn both_of_units(test: &str, files: &[UnitFile]) -> Option<Vec<[Option<String>; 2]>> {
+    let mut said: BTreeMap<String, String> = BTreeMap::new();
+    verify(test, files, |_, line| {
+        if let Some((name, message)) = line.split_once(": ").filter(|(_, message)| message.ends_with("Refusing.")) {
+            said.entry(name.to_owned()).or_insert_with(|| message.to_owned());
+        }
+    })?;
+    let refuses = |found: &Diagnostic| found.is_error() || found.message.ends_with("systemd refuses the unit");
+    let ours = |file: &UnitFile| diagnostics(file).into_iter().find(refuses).map(|found| found.message);
+    Some(files.iter().map(|file| [said.remove(&file.name), ours(file)]).collect())
+}
+
+/// What `systemd-analyze verify` says of the lines of each file; `None` where the host does not have it.
 fn systemd(test: &str, files: &[UnitFile]) -> Option<Vec<Refused>> {
-    let folder = Folder::new(test);
     let mut said: BTreeMap<String, Refused> = BTreeMap::new();
+    verify(test, files, |folder, line| match place(folder, line) {
+        Some((file, number, message)) if !NOTES.iter().any(|note| message.starts_with(note)) => {
+            said.entry(file.to_owned())
+                .or_default()
+                .entry(number)
+                .or_insert_with(|| Refusal { message: message.to_owned(), warning: false });
+        }
+        _ => {}
+    })?;
+    Some(files.iter().map(|file| said.remove(&file.name).unwrap_or_default()).collect())
+}
+
+/// Hands every line that `systemd-analyze verify` prints to `line`, with the folder the files are in. It looks for no
+/// other unit than those of one call.
+fn verify(test: &str, files: &[UnitFile], mut line: impl FnMut(&Path, &str)) -> Option<()> {
+    let folder = Folder::new(test);
     for chunk in files.chunks(CHUNK) {
         let paths: Vec<PathBuf> = chunk.iter().map(|file| folder.0.join(&file.name)).collect();
         for (file, path) in chunk.iter().zip(&paths) {
@@ -79,20 +106,10 @@ fn systemd(test: &str, files: &[UnitFile]) -> Option<Vec<Refused>> {
         command.env("SYSTEMD_LOG_LEVEL", "warning").env("SYSTEMD_LOG_TARGET", "console");
         command.env("SYSTEMD_UNIT_PATH", &folder.0).args(["verify", "--man=no", "--"]).args(&paths);
         let output = command.output().expect("it ran before");
-        for line in String::from_utf8_lossy(&output.stderr).lines() {
-            match place(&folder.0, line) {
-                Some((file, number, message)) if !NOTES.iter().any(|note| message.starts_with(note)) => {
-                    said.entry(file.to_owned())
-                        .or_default()
-                        .entry(number)
-                        .or_insert_with(|| Refusal { message: message.to_owned(), warning: false });
-                }
-                _ => {}
-            }
-        }
+        String::from_utf8_lossy(&output.stderr).lines().for_each(|text| line(&folder.0, text));
         paths.iter().for_each(|path| std::fs::remove_file(path).expect("it was written above"));
     }
-    Some(files.iter().map(|file| said.remove(&file.name).unwrap_or_default()).collect())
+    Some(())
 }
 
 /// `FOLDER/FILE:LINE: MESSAGE`
@@ -103,20 +120,21 @@ fn place<'a>(folder: &Path, line: &'a str) -> Option<(&'a str, u32, &'a str)> {
     Some((file, number.parse().ok()?, message))
 }
 
-/// What this crate says of each file when it is all there is.
+/// What this crate says of the lines of each file.
 fn fleet(files: &[UnitFile]) -> Vec<Refused> {
-    let environment = "test".parse().expect("it is a label");
-    let refused = |file: &UnitFile| {
-        let path = format!("units/{}", file.name);
-        let tree: SourceTree = [(path, SourceFile::new(false, file.text.as_bytes()))].into();
-        let found = compile(&environment, &tree).diagnostics.into_iter().filter(refuses);
-        let refusal = |found: Diagnostic| {
-            let message = format!("[{}] {}", found.code, found.message);
-            (found.place.line, Refusal { message, warning: !found.is_error() })
-        };
-        found.map(refusal).collect()
+    let refusal = |found: Diagnostic| {
+        let message = format!("[{}] {}", found.code, found.message);
+        (found.place.line, Refusal { message, warning: !found.is_error() })
     };
-    files.iter().map(refused).collect()
+    files.iter().map(|file| diagnostics(file).into_iter().filter(refuses).map(refusal).collect()).collect()
+}
+
+/// All that this crate says of a file when it is all there is.
+fn diagnostics(file: &UnitFile) -> Vec<Diagnostic> {
+    let environment = "test".parse().expect("it is a label");
+    let path = format!("units/{}", file.name);
+    let tree: SourceTree = [(path, SourceFile::new(false, file.text.as_bytes()))].into();
+    compile(&environment, &tree).diagnostics
 }
 
 /// Errors of one line, and what is ignored: systemd says of both that it ignores them. What settings or units say

@@ -1,16 +1,17 @@
 //! Unit files against `systemd-analyze verify`: what it refuses must be an error here, what it takes must be none.
 //!
 //! The first test gives every directive the values of its kind, one in a file; the second one changes a line of unit
-//! files of the host. Keys that are newer than systemd 252 are left out (testdata/directives); differences that are
+//! files of the host; the third one puts settings together that may contradict each other. Keys that are newer than systemd 252 are left out (testdata/directives); differences that are
 //! meant stand, each with its reason, in testdata/verify/differences.txt.
 
 mod differences;
 mod host;
 mod judge;
+mod together;
 mod values;
 
-use super::{Random, assert_none, printed, seed};
-use differences::{Differences, Refuser};
+use super::{Random, assert_none, of_each_seed, printed};
+use differences::{Difference, Differences, Refuser};
 use fleet_units::spec::directives::{self, Directive, Found};
 use judge::{Refused, UnitFile};
 use values::Values;
@@ -43,18 +44,20 @@ fn places() -> Vec<(&'static str, &'static str, &'static Directive)> {
 }
 
 fn trials() -> Vec<Trial> {
-    let values = Values::read();
-    let mut random = Random(seed());
-    let mut trials = Vec::new();
-    for (section, key, row) in places() {
-        // The rows that sockets share with services are read by the same code.
-        let own = row.section == section || row.section == "Unit";
-        let fixed = if own { values.of(row) } else { Vec::new() };
-        trials.extend(fixed.into_iter().map(|value| Trial { section, key, value, fixed: true }));
-        let some = (0..RANDOM_VALUES).map(|_| values.random(row, &mut random)).collect::<Vec<_>>();
-        trials.extend(some.into_iter().map(|value| Trial { section, key, value, fixed: false }));
-    }
-    trials
+    let (values, places) = (Values::read(), places());
+    // The rows that sockets share with services are read by the same code.
+    let own = places.iter().filter(|(section, _, row)| row.section == *section || row.section == "Unit");
+    let fixed = own.flat_map(|(section, key, row)| {
+        values.of(row).into_iter().map(|value| Trial { section, key, value, fixed: true })
+    });
+    let each_place = |random: &mut Random| {
+        let one = |(section, key, row): &(&'static str, &'static str, &Directive)| {
+            let value = values.random(row, random);
+            Trial { section, key, value, fixed: false }
+        };
+        places.iter().map(one).collect::<Vec<_>>()
+    };
+    fixed.chain(of_each_seed(RANDOM_VALUES, each_place).into_iter().flatten()).collect()
 }
 
 /// The assignment on line 2 of a unit that has nothing else but what it cannot do without.
@@ -66,17 +69,19 @@ fn unit_file(index: usize, trial: &Trial) -> UnitFile {
         _ => ("service", "Service", "ExecStart", "/bin/true"),
     };
     let rest = if needed == *key { String::new() } else { format!("[{base}]\n{needed}={usual}\n") };
-    UnitFile { name: format!("o{index}.{suffix}"), text: format!("[{section}]\n{key}={value}\n\n{rest}") }
+    // The space keeps a backslash at the end of the value from taking the next line in.
+    UnitFile { name: format!("o{index}.{suffix}"), text: format!("[{section}]\n{key}={value} \n\n{rest}") }
 }
 
-/// Who alone refuses something within `lines`, and what they say.
-fn difference(theirs: &Refused, ours: &Refused, lines: std::ops::RangeInclusive<u32>) -> Option<(Refuser, String)> {
+/// What one alone refuses within `lines`.
+fn difference(theirs: &Refused, ours: &Refused, lines: std::ops::RangeInclusive<u32>) -> Option<Difference> {
     let within = |said: &Refused| lines.clone().find_map(|line| said.get(&line).cloned());
-    match (within(theirs), within(ours)) {
-        (Some(refusal), None) => Some((Refuser::Systemd, refusal.message)),
-        (None, Some(refusal)) if !refusal.warning => Some((Refuser::Fleet, refusal.message)),
-        (Some(_), Some(_)) | (None, Some(_) | None) => None,
-    }
+    let (refuser, message) = match (within(theirs), within(ours)) {
+        (Some(refusal), None) => (Refuser::Systemd, refusal.message),
+        (None, Some(refusal)) if !refusal.warning => (Refuser::Fleet, refusal.message),
+        (Some(_), Some(_)) | (None, Some(_) | None) => return None,
+    };
+    Some(Difference { refuser, message })
 }
 
 /// Whether the host's systemd is another than the one the list of differences was made with.
@@ -94,8 +99,9 @@ fn values_are_refused_where_systemd_refuses_them() {
     let mut unknown = Vec::new();
     for ((trial, theirs), ours) in trials.iter().zip(&theirs).zip(&ours) {
         let Trial { section, key, value, fixed } = trial;
-        let Some((refuser, message)) = difference(theirs, ours, 2..=2) else { continue };
-        if !known.knows(refuser, &format!("{section}/{key}"), value, *fixed) {
+        let Some(found) = difference(theirs, ours, 2..=2) else { continue };
+        if !known.knows(&found, &format!("{section}/{key}"), value, *fixed) {
+            let Difference { refuser, message } = found;
             unknown.push(format!("{refuser:?} alone refuses {section}/{key}={value}: {message}"));
         }
     }

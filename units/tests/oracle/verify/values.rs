@@ -44,9 +44,8 @@ impl Values {
     /// One of [`Self::of`], most often damaged in one place.
     pub(super) fn random(&self, row: &Directive, random: &mut Random) -> String {
         let value = random.of(&self.of(row));
-        let value = if random.below(4) == 0 { value } else { random.damaged(&value, "0159aKx /:-+~%,.\"'@_=") };
-        // A backslash at the end would take the next line in.
-        value.trim_matches([' ', '\t', '\\']).to_owned()
+        let value = if random.below(4) == 0 { value } else { random.damaged(&value, "0159aKx /:-+~%,.\\\"'@_=") };
+        value.trim_matches([' ', '\t']).to_owned()
     }
 }
 

@@ -32,6 +32,15 @@ pub(super) const RULES: &[Rule] = &[
         no_effect(oneshot, "WatchdogSec= has no effect with Type=oneshot: it never runs on", "take it away")
     }),
     ("TimeoutStopSec", zero_timeout),
+    ("ExitType", |facts| {
+        let whole = facts.value == "cgroup" && facts.service.service_type == ServiceType::Oneshot;
+        contradiction(
+            whole,
+            "ExitType=cgroup and Type=oneshot contradict each other: systemd refuses the unit",
+            "take ExitType= away, or write another Type=",
+        )
+    }),
+    ("PAMName", pam_name),
     ("PIDFile", pid_file),
     ("RuntimeDirectoryPreserve", |facts| {
         let lonely = facts.service.exec.runtime_directory.names.is_empty();
@@ -95,6 +104,14 @@ fn zero_timeout(facts: &Facts<'_>) -> Option<Finding> {
         message: "TimeoutStopSec=0 waits for ever: it does not mean at once".into(),
         hint: "write infinity if that is meant, or a short time",
     })
+}
+
+/// What PAM leaves behind for a session's end would outlive the unit (systemd's `service_verify`, `socket_verify`).
+fn pam_name(facts: &Facts<'_>) -> Option<Finding> {
+    let mode = facts.merged.last("KillMode").map_or("control-group", |at| at.value());
+    let fits = mode == "control-group" || (mode == "mixed" && facts.unit.service().is_some());
+    let message = format!("PAMName= and KillMode={mode} contradict each other: systemd refuses the unit");
+    contradiction(!fits, message, "write KillMode=control-group")
 }
 
 fn pid_file(facts: &Facts<'_>) -> Option<Finding> {
