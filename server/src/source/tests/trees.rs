@@ -18,7 +18,8 @@ fn only_the_folders_that_count_are_read_and_modes_are_kept() {
     let at = world.commit(&[], &edits, "first");
     let snapshot = TreeReader::default().read(world.source.git(), &at).unwrap();
     let paths: Vec<&str> = snapshot.files.keys().map(String::as_str).collect();
-    assert_eq!(paths, ["environments/test/a.service.d/10.conf", "files/web/nginx.conf", "units/a.service"]);
+    let drop_in = "environments/test/a.service.d/10.conf";
+    assert_eq!(paths, [drop_in, "files/web/nginx.conf", "secrets/production/key.age", "units/a.service"]);
     assert!(snapshot.diagnostics.is_empty());
     assert!(!snapshot.files["units/a.service"].executable);
 }
