@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The answer to one condition's question. [`super::holds`] says which shape a subject needs.
+/// The answer to one condition's question. [`super::holds()`] says which shape a subject needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// It is so, or not: what a path is, whether a module is loaded.
