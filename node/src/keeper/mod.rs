@@ -13,9 +13,9 @@
 //!        --sd_notify: notify.sock-->  notify -> Notified          supervisor
 //!                                     inotify on cgroup.events -> Emptied
 //! ```
-//! Files: [`guard`] and [`role`] are the guard, [`takeover`] what it finds of a killed one; [`shared`] the table, [`store`] the copies of pipes, [`bell`] and [`inherit`]
-//! what they share. [`logger`] and [`output`] are the logger.
-//! [`supervisor`] is its loop, [`requests`] what it does on demand, [`launch`] a Spawn; [`held`] what is held, [`events`]
+//! Files: [`mod@guard`] and [`role`] are the guard, [`takeover`] what it finds of a killed one; [`shared`] the table, [`store`] the copies of pipes, [`bell`] and [`inherit`]
+//! what they share. [`mod@logger`] and [`output`] are the logger.
+//! [`mod@supervisor`] is its loop, [`requests`] what it does on demand, [`launch`] a Spawn; [`held`] what is held, [`events`]
 //! what is to be told, [`reap`] what becomes an event, [`drain`] when, [`members`] who belongs to a unit where there are no cgroups,
 //! [`diary`] and [`restore`] what survives a killed supervisor, [`leftover`] ends what nobody supervises. See docs/design/supervision.md.
 
