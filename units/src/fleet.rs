@@ -49,7 +49,7 @@ pub struct FleetSpec {
 }
 
 /// What a source tree means for one environment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compiled {
     /// Complete only when no diagnostic is an error.
     pub fleet: FleetSpec,
@@ -74,12 +74,6 @@ impl Compiled {
         let timers = fleet.triggers.extract_if(.., |name, _| name.kind() == UnitKind::Timer);
         fleet.units.extend(timers);
         Compiled { fleet, diagnostics, allowed: settled.allowed, unused_allowances: settled.unused }
-    }
-
-    /// Whether both say the same about everything.
-    fn is_same(&self, other: &Self) -> bool {
-        let findings = |all: &'_ Self| (all.diagnostics.clone(), all.allowed.clone(), all.unused_allowances.clone());
-        self.fleet == other.fleet && findings(self) == findings(other)
     }
 }
 

@@ -66,15 +66,16 @@ pub(super) struct Before<'a> {
     pub changes: &'a Changes<'a>,
 }
 
-impl Before<'_> {
-    /// Whether nothing that the unit is made of has changed.
-    fn has(&self, name: &UnitName, files: &UnitFiles<'_>) -> bool {
-        let Some(unit) = self.built.unit(name) else { return false };
+impl<'a> Before<'a> {
+    /// The unit, if nothing that it is made of has changed.
+    fn unit(&self, name: &UnitName, files: &UnitFiles<'_>) -> Option<&'a FleetUnit> {
+        let unit = self.built.unit(name)?;
         let own = unit.bundle.files.len() - unit.spec.delivered.len();
-        unit.spec.triggered_by.is_empty()
+        let is_same = unit.spec.triggered_by.is_empty()
             && own == files.paths().count()
             && files.paths().all(|path| unit.bundle.files.contains_key(path) && !self.changes.touches(path))
-            && (!self.changes.delivered || !asks_for_files(&unit.spec))
+            && (!self.changes.delivered || !asks_for_files(&unit.spec));
+        is_same.then_some(unit)
     }
 }
 
@@ -184,13 +185,14 @@ impl<'a> Build<'a> {
             return;
         }
         let Some(files) = self.index.files(name, self.tree) else { return };
-        let before = self.before.filter(|before| before.has(name, &files));
+        let before = self.before.and_then(|before| Some((before.built, before.unit(name, &files)?)));
         let unit = match before {
-            Some(Before { built, .. }) => {
+            Some((built, unit)) => {
                 if !self.affords(name, files.unit, built.settings.get(name).copied().unwrap_or_default()) {
                     return;
                 }
-                self.take_over(name, &files, built)
+                self.take_findings(name, &files, built);
+                unit.clone()
             }
             None => {
                 let documents = self.read(name, &files);
@@ -202,10 +204,9 @@ impl<'a> Build<'a> {
                 if !found.is_empty() {
                     self.built.of_units.insert(name.clone(), found);
                 }
-                Some(unit)
+                unit
             }
         };
-        let Some(unit) = unit else { return };
         match name.kind() {
             UnitKind::Service | UnitKind::Target => self.built.fleet.units.insert(name.clone(), unit),
             UnitKind::Timer | UnitKind::Socket => {
@@ -233,8 +234,8 @@ impl<'a> Build<'a> {
         affords
     }
 
-    /// The unit as it was built before, with what was found in it.
-    fn take_over(&mut self, name: &UnitName, files: &UnitFiles<'_>, built: &Built) -> Option<FleetUnit> {
+    /// What was found before in the unit and its files.
+    fn take_findings(&mut self, name: &UnitName, files: &UnitFiles<'_>, built: &Built) {
         if let Some(found) = built.of_units.get(name) {
             self.built.of_units.insert(name.clone(), found.clone());
         }
@@ -243,7 +244,6 @@ impl<'a> Build<'a> {
                 self.built.of_files.insert(path.to_owned(), found.clone());
             }
         }
-        built.unit(name).cloned()
     }
 
     fn count(&self) -> usize {

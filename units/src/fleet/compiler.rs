@@ -53,7 +53,7 @@ impl Compiler {
             }
         };
         let compiled = Compiled::from_parts(built.fleet.clone(), built.findings());
-        debug_assert!(compiled.is_same(&compile(&self.environment, tree)), "what was kept is not what the tree says");
+        debug_assert!(compiled == compile(&self.environment, tree), "what was kept is not what the tree says");
         self.last = Some((Arc::clone(tree), built));
         compiled
     }
