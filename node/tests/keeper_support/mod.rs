@@ -106,7 +106,8 @@ fn log() -> i32 {
 fn pretend_agent() -> i32 {
     let path = folder("FLEET_TEST_RUNTIME").join("agents");
     let mut file = fs::File::options().append(true).create(true).open(path).unwrap();
-    writeln!(file, "{}", std::process::id()).unwrap();
+    // In one write: whoever reads the number may kill this process before it has written the end of the line.
+    file.write_all(format!("{}\n", std::process::id()).as_bytes()).unwrap();
     if std::env::var_os("FLEET_TEST_BAD_AGENT").is_some() {
         return 3;
     }
